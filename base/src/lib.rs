@@ -1,0 +1,30 @@
+//! The words SCOPE's parts share, and the rules that hold between them.
+//!
+//! A client puts a [`Value`] under a [`Key`]; what is kept is an [`Entry`], told apart from the
+//! key's other entries by its [`EntryId`]. A key's [`Place`] says which super-nodes keep it. Two
+//! replicas that hold different copies of an entry [`Entry::merge`] them and agree.
+//!
+//! Everything here is pure: no I/O, no clock, no task. Time comes in as a remaining [`Lifetime`].
+
+mod entry;
+mod key;
+mod lifetime;
+pub mod limits;
+mod merge;
+mod node_id;
+mod place;
+mod secret;
+mod too_large;
+mod value;
+mod version;
+
+pub use entry::{Entry, EntryId, ForgedEntry, State, WrongSecret};
+pub use key::Key;
+pub use lifetime::{Lifetime, Ttl, TtlOutOfRange};
+pub use merge::Verdict;
+pub use node_id::NodeId;
+pub use place::{Distance, Place};
+pub use secret::{Secret, SecretTag};
+pub use too_large::TooLarge;
+pub use value::{Sha1Digest, Value, ValueHash};
+pub use version::Version;
