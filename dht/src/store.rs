@@ -1,0 +1,170 @@
+//! Where a replica keeps its entries: one trait, on disk ([`DiskStore`]) or in memory
+//! ([`MemoryStore`]), held to one suite of tests (`dht/tests/store_conformance.rs`).
+//!
+//! ```text
+//! Dht ── Store ─┬─ MemoryStore ──┐
+//!               │                ├─ rules: does the copy win, is there room?
+//!               └─ DiskStore ────┘
+//!                  ├─ data_dir: lock, format, files
+//!                  ├─ queue ─► writer: groups of operations, one commit each
+//!                  ├─ compact: a smaller copy of the file
+//!                  └─ timeline: lifetimes across restarts
+//! ```
+
+mod change;
+mod compact;
+mod data_dir;
+mod database;
+mod disk;
+mod memory;
+mod queue;
+mod record;
+mod rules;
+mod timeline;
+mod writer;
+
+use std::future::Future;
+use std::ops::Bound;
+use std::pin::Pin;
+
+use base::limits::{BYTES_PER_KEY_MAX, ENTRIES_PER_KEY_MAX};
+use base::{Entry, EntryId, Place, Version};
+
+pub use disk::{DiskOptions, DiskStore};
+pub use memory::{MemoryOptions, MemoryStore};
+
+/// What a store's slower calls return.
+pub type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// A replica's entries. Safe to share between threads.
+pub trait Store: Send + Sync + 'static {
+    /// Merges a copy of an entry into what is held under `place`. When the answer is
+    /// [`Applied::Stored`] the copy is in force and, on disk, durable.
+    ///
+    /// Dropping the future does not undo the operation.
+    fn apply(&self, place: Place, entry: Entry) -> Pending<Result<Applied, StoreError>>;
+
+    /// Lists the entries under `place`, tombstones included, in the order of their ids.
+    ///
+    /// Reads in the caller's thread: at most `max_bytes` and one entry.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`] when the disk does not give them back.
+    fn list(&self, place: &Place, range: IdRange, limit: ListLimit) -> Result<Listed, StoreError>;
+
+    /// Counts over everything held.
+    fn totals(&self) -> Totals;
+
+    /// Gives disk space back, if it is worth it and does not take long.
+    fn tidy(&self) -> Pending<()>;
+
+    /// Ends what is under way and lets go of the files. Later operations fail.
+    fn close(&self) -> Pending<()>;
+}
+
+/// Which of a key's entries to list.
+pub type IdRange = (Bound<EntryId>, Bound<EntryId>);
+
+/// All of a key's entries.
+pub const ALL_IDS: IdRange = (Bound::Unbounded, Bound::Unbounded);
+
+/// Whether no id can be in the range; ordered maps refuse to be asked for such.
+fn is_empty(range: &IdRange) -> bool {
+    match range {
+        (Bound::Included(from), Bound::Included(to)) => from > to,
+        (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
+        (
+            Bound::Included(from) | Bound::Excluded(from),
+            Bound::Included(to) | Bound::Excluded(to),
+        ) => from >= to,
+    }
+}
+
+/// How much to list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListLimit {
+    /// At most this many entries.
+    pub entries: usize,
+    /// Stop before their values exceed this many bytes, but always list one.
+    pub bytes: usize,
+}
+
+/// Part of a key's entries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// The entries, in the order of their ids.
+    pub entries: Vec<Entry>,
+    /// Whether the limit, not the range, ended the list.
+    pub more: bool,
+}
+
+/// What became of a copy that was applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applied {
+    /// It is in force.
+    Stored {
+        /// Whether a live value was in force before.
+        was_live: bool,
+    },
+    /// What is held wins; only a version above this one would win over it.
+    Stale(Version),
+}
+
+/// Counts over everything a store holds. What has expired is counted until it is swept, within
+/// seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Totals {
+    /// Values that are there.
+    pub live: u64,
+    /// Removals that are remembered.
+    pub tombstones: u64,
+    /// Bytes as quotas count them: see [`Entry::cost`].
+    pub bytes: u64,
+    /// Commits to disk since the start; always 0 in memory.
+    pub commits: u64,
+    /// Operations those commits were made of.
+    pub committed_operations: u64,
+    /// Time spent in commits, in microseconds.
+    pub commit_micros: u64,
+}
+
+/// Why a store did not do what it was asked to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// There is no room.
+    #[error(transparent)]
+    OverCapacity(NoRoom),
+    /// The copy's version is too far above the held one to be honest.
+    #[error("version {version} is too far above {held}", version = .version.number(), held = .held.number())]
+    VersionJump {
+        /// The copy's.
+        version: Version,
+        /// What is held, or zero.
+        held: Version,
+    },
+    /// The disk failed; the operation may or may not be in force.
+    #[error("the store failed: {0}")]
+    Failed(String),
+    /// The store was closed.
+    #[error("the store is closed")]
+    Closed,
+}
+
+/// What there is no room in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoRoom {
+    /// The key has all the entries it may have.
+    #[error(
+        "the key holds {ENTRIES_PER_KEY_MAX} entries, removals of the last week included; use another key"
+    )]
+    KeyEntries,
+    /// The key has all the bytes it may have.
+    #[error("the key would hold more than {BYTES_PER_KEY_MAX} bytes; use another key")]
+    KeyBytes,
+    /// The disk is full.
+    #[error("this super-node's disk is full; use another node, or make room on its disk")]
+    Disk,
+    /// The memory set aside is full.
+    #[error("this super-node's memory store is full; use another node")]
+    Memory,
+}

@@ -1,0 +1,142 @@
+//! The `redb` file: its tables, and opening it again after an I/O error.
+//!
+//! After any failed read or write `redb` refuses all further work until the file is opened anew;
+//! a disk that is full for a moment would end the node. Readers share the open file under a read
+//! lock; whoever opens it again, or puts a compacted copy in its place, takes the write lock and
+//! so waits for them.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageError, TableDefinition};
+
+use super::record::{EXPIRY_KEY_LEN, ROW_KEY_LEN};
+use crate::OpenError;
+
+/// The entries: row key to record.
+pub(super) const ENTRIES: TableDefinition<&[u8; ROW_KEY_LEN], &[u8]> =
+    TableDefinition::new("entries");
+/// Deadlines, in order.
+pub(super) const EXPIRY: TableDefinition<&[u8; EXPIRY_KEY_LEN], ()> =
+    TableDefinition::new("expiry");
+/// What is known of the whole: `mark` and `totals`.
+pub(super) const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
+
+/// How long a reader waits for a failed file to be opened again.
+const REOPEN_PATIENCE: Duration = Duration::from_secs(2);
+
+/// The file with the entries, open or being opened again.
+pub(super) struct EntryFile {
+    path: PathBuf,
+    cache_bytes: usize,
+    database: RwLock<Slot>,
+}
+
+/// What a lock over the file guards.
+enum Slot {
+    Open(Database),
+    /// Opening it failed; the writer will try again.
+    Failed(String),
+}
+
+impl EntryFile {
+    /// Opens the file, or makes it.
+    pub(super) fn open(path: PathBuf, cache_bytes: usize) -> Result<EntryFile, OpenError> {
+        let database = open(&path, cache_bytes).map_err(|error| match error {
+            DatabaseError::Storage(StorageError::Io(error))
+                if error.kind() != std::io::ErrorKind::InvalidData
+                    && error.kind() != std::io::ErrorKind::UnexpectedEof =>
+            {
+                OpenError::Unusable { path: path.clone(), error }
+            }
+            error => OpenError::Corrupt { path: path.clone(), detail: error.to_string() },
+        })?;
+        Ok(EntryFile { path, cache_bytes, database: RwLock::new(Slot::Open(database)) })
+    }
+
+    /// The file's name.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Works on the open file, which stays the same meanwhile.
+    pub(super) fn with<T>(
+        &self,
+        work: impl FnOnce(&Database) -> Result<T, redb::Error>,
+    ) -> Result<T, redb::Error> {
+        let slot = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        match &*slot {
+            Slot::Open(database) => unless_it_panics(|| work(database))
+                .unwrap_or_else(|| Err(redb::Error::Corrupted(DAMAGED.to_owned()))),
+            Slot::Failed(why) => Err(redb::Error::Io(std::io::Error::other(why.clone()))),
+        }
+    }
+
+    /// Reads from a snapshot; if the file fails, waits for the writer to open it again.
+    pub(super) fn read<T>(
+        &self,
+        read: impl Fn(&redb::ReadTransaction) -> Result<T, redb::Error>,
+    ) -> Result<T, redb::Error> {
+        let deadline = Instant::now() + REOPEN_PATIENCE;
+        loop {
+            match self.with(|database| read(&database.begin_read()?)) {
+                Err(redb::Error::PreviousIo) if Instant::now() < deadline => {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                result => return result,
+            }
+        }
+    }
+
+    /// Opens the file again after an error, once all readers have let go of it.
+    pub(super) fn reopen(&self) -> Result<(), String> {
+        let mut slot = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        *slot = Slot::Failed("it is being opened again".to_owned());
+        match open(&self.path, self.cache_bytes) {
+            Ok(database) => {
+                *slot = Slot::Open(database);
+                Ok(())
+            }
+            Err(error) => {
+                *slot = Slot::Failed(error.to_string());
+                Err(error.to_string())
+            }
+        }
+    }
+
+    /// Puts another file, already open, in this one's place.
+    pub(super) fn replace(&self, other: Database, other_path: &Path) -> std::io::Result<()> {
+        std::fs::rename(other_path, &self.path)?;
+        if let Some(dir) = self.path.parent() {
+            super::data_dir::sync_dir(dir)?;
+        }
+        *self.database.write().unwrap_or_else(PoisonError::into_inner) = Slot::Open(other);
+        Ok(())
+    }
+
+    /// Lets go of the file.
+    pub(super) fn close(&self) {
+        let mut slot = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        *slot = Slot::Failed("it is closed".to_owned());
+    }
+
+    /// Opens an empty file beside this one.
+    pub(super) fn create_beside(&self, path: &Path) -> Result<Database, DatabaseError> {
+        open(path, self.cache_bytes)
+    }
+}
+
+fn open(path: &Path, cache_bytes: usize) -> Result<Database, DatabaseError> {
+    unless_it_panics(|| Builder::new().set_cache_size(cache_bytes).create(path))
+        .unwrap_or_else(|| Err(StorageError::Corrupted(DAMAGED.to_owned()).into()))
+}
+
+/// `redb` asserts what it expects of the file: a damaged one may make it panic, which here is one
+/// more way to learn that it is damaged.
+fn unless_it_panics<T>(work: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(work)).ok()
+}
+
+const DAMAGED: &str = "its structure does not hold together";

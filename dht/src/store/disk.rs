@@ -1,0 +1,243 @@
+//! The durable store: `redb`, written by one thread in groups, read by everybody.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use base::{Entry, Place};
+use redb::ReadableDatabase;
+use tokio::sync::{Semaphore, oneshot};
+
+use super::compact;
+use super::data_dir::DataDir;
+use super::database::{ENTRIES, EXPIRY, EntryFile, META};
+use super::queue::{ApplyOperation, Operation, QUEUE_BYTES, Queue, share_of};
+use super::record::{Record, RowKey, id_of, row_range};
+use super::timeline::{Mark, Timeline};
+use super::writer::{Counters, Writer};
+use super::{Applied, IdRange, ListLimit, Listed, Pending, Store, StoreError, Totals, is_empty};
+use crate::{Clock, OpenError};
+
+/// How a store on disk behaves.
+#[derive(Debug, Clone)]
+pub struct DiskOptions {
+    /// The data directory.
+    pub dir: PathBuf,
+    /// Memory for pages of the file, in bytes.
+    pub cache_bytes: usize,
+}
+
+impl DiskOptions {
+    /// The usual: 64 MiB of cache, which with a million entries leaves the node far below 300 MB.
+    pub fn new(dir: impl Into<PathBuf>) -> DiskOptions {
+        DiskOptions { dir: dir.into(), cache_bytes: 64 * 1024 * 1024 }
+    }
+}
+
+/// Entries on disk.
+pub struct DiskStore {
+    shared: Arc<Shared>,
+    room: Arc<Semaphore>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+    dir: PathBuf,
+}
+
+/// What the writer and the readers share.
+pub(super) struct Shared {
+    pub(super) file: EntryFile,
+    pub(super) queue: Queue,
+    pub(super) clock: Box<dyn Clock>,
+    pub(super) timeline: Timeline,
+    pub(super) counters: Counters,
+}
+
+impl Shared {
+    pub(super) fn now(&self) -> u64 {
+        self.timeline.at(self.clock.read())
+    }
+}
+
+impl DiskStore {
+    /// Opens the store in a data directory, making both if need be.
+    ///
+    /// # Errors
+    /// Every way a data directory can be unfit, see [`OpenError`]; the directory is then as it was.
+    pub fn open(options: &DiskOptions, clock: impl Clock) -> Result<DiskStore, OpenError> {
+        let dir = DataDir::open(&options.dir)?;
+        dir.check_complete()?;
+        compact::clean_up(&dir.entries());
+        let file = EntryFile::open(dir.entries(), options.cache_bytes)?;
+        let (mark, totals) = read_meta(&file)?;
+        let timeline = Timeline::start(mark, clock.read());
+        let shared = Arc::new(Shared {
+            file,
+            queue: Queue::default(),
+            clock: Box::new(clock),
+            timeline,
+            counters: Counters::new(totals),
+        });
+        let path = dir.path().to_owned();
+        let writer = Writer::start(Arc::clone(&shared), dir)?;
+        let room = Arc::new(Semaphore::new(QUEUE_BYTES as usize));
+        Ok(DiskStore { shared, room, writer: Mutex::new(Some(writer)), dir: path })
+    }
+
+    /// The data directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    fn ask(&self, operation: impl FnOnce(oneshot::Sender<()>) -> Operation) -> Pending<()> {
+        let (reply, done) = oneshot::channel();
+        let queued = self.shared.queue.push(operation(reply));
+        Box::pin(async move {
+            if queued.is_ok() {
+                // The writer is gone if the reply does not come: then it is done as well.
+                let _ = done.await;
+            }
+        })
+    }
+}
+
+impl Store for DiskStore {
+    fn apply(&self, place: Place, entry: Entry) -> Pending<Result<Applied, StoreError>> {
+        let (shared, room) = (Arc::clone(&self.shared), Arc::clone(&self.room));
+        Box::pin(async move {
+            let share = room.acquire_many_owned(share_of(&entry)).await;
+            let share = share.map_err(|_| StoreError::Closed)?;
+            let (reply, answer) = oneshot::channel();
+            let operation = ApplyOperation { place, entry, reply, _share: share };
+            if shared.queue.push(Operation::Apply(operation)).is_err() {
+                return Err(StoreError::Closed);
+            }
+            answer.await.unwrap_or(Err(StoreError::Closed))
+        })
+    }
+
+    fn list(&self, place: &Place, range: IdRange, limit: ListLimit) -> Result<Listed, StoreError> {
+        if is_empty(&range) {
+            return Ok(Listed { entries: Vec::new(), more: false });
+        }
+        let now = self.shared.now();
+        self.shared
+            .file
+            .read(|snapshot| list(snapshot, place, range, limit, now))
+            .map_err(|error| StoreError::Failed(error.to_string()))
+    }
+
+    fn totals(&self) -> Totals {
+        self.shared.counters.totals()
+    }
+
+    fn tidy(&self) -> Pending<()> {
+        self.ask(Operation::Tidy)
+    }
+
+    fn close(&self) -> Pending<()> {
+        self.ask(Operation::Close)
+    }
+}
+
+impl Drop for DiskStore {
+    fn drop(&mut self) {
+        // Whoever opens the directory next must not find it still in use.
+        drop(self.close());
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writer) = writer {
+            let _ = writer.join();
+        }
+    }
+}
+
+fn list(
+    snapshot: &redb::ReadTransaction,
+    place: &Place,
+    range: IdRange,
+    limit: ListLimit,
+    now: u64,
+) -> Result<Listed, redb::Error> {
+    let mut listed = Listed { entries: Vec::new(), more: false };
+    let mut bytes = 0;
+    let table = snapshot.open_table(ENTRIES)?;
+    let (from, to) = row_range(place, range);
+    for row in table.range::<&RowKey>((from.as_ref(), to.as_ref()))? {
+        let (key, record) = row?;
+        let Some(record) = Record::decode(record.value()) else { continue };
+        if record.deadline <= now {
+            continue;
+        }
+        bytes += record.cost();
+        let full = listed.entries.len() >= limit.entries || bytes > limit.bytes;
+        if full && !listed.entries.is_empty() {
+            listed.more = true;
+            break;
+        }
+        listed.entries.extend(record.to_entry(id_of(key.value()), now));
+    }
+    Ok(listed)
+}
+
+/// What the last commit left: the mark of the timeline and the counts. Makes the tables of a new
+/// file, so that readers find them.
+fn read_meta(file: &EntryFile) -> Result<(Option<Mark>, Totals), OpenError> {
+    let read = |database: &redb::Database| {
+        let exists = database.begin_read()?.list_tables()?.next().is_some();
+        if !exists {
+            let transaction = database.begin_write()?;
+            transaction.open_table(ENTRIES)?;
+            transaction.open_table(EXPIRY)?;
+            transaction.open_table(META)?;
+            transaction.commit()?;
+            return Ok((None, Totals::default()));
+        }
+        let snapshot = database.begin_read()?;
+        let meta = snapshot.open_table(META)?;
+        let mark = meta.get("mark")?.and_then(|bytes| Mark::from_bytes(bytes.value()));
+        let totals = meta.get("totals")?.map(|bytes| Totals::from_bytes(bytes.value()));
+        Ok((mark, totals.unwrap_or_default()))
+    };
+    file.with(read).map_err(|error| OpenError::Corrupt {
+        path: file.path().to_owned(),
+        detail: error.to_string(),
+    })
+}
+
+impl Totals {
+    /// The counts that outlive the process, as kept with every commit.
+    pub(super) fn to_bytes(self) -> [u8; 24] {
+        let mut bytes = [0; 24];
+        for (at, count) in [self.live, self.tombstones, self.bytes].into_iter().enumerate() {
+            bytes[at * 8..at * 8 + 8].copy_from_slice(&count.to_le_bytes());
+        }
+        bytes
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Totals {
+        let count = |at: usize| {
+            let bytes = bytes.get(at * 8..at * 8 + 8).and_then(|b| b.try_into().ok());
+            u64::from_le_bytes(bytes.unwrap_or_default())
+        };
+        Totals { live: count(0), tombstones: count(1), bytes: count(2), ..Totals::default() }
+    }
+}
+
+impl Counters {
+    fn new(totals: Totals) -> Counters {
+        let counters = Counters::default();
+        counters.set(totals);
+        counters
+    }
+
+    fn totals(&self) -> Totals {
+        let load = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+        Totals {
+            live: load(&self.live),
+            tombstones: load(&self.tombstones),
+            bytes: load(&self.bytes),
+            commits: load(&self.commits),
+            committed_operations: load(&self.committed_operations),
+            commit_micros: load(&self.commit_micros),
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The decisions both stores share: does a copy win over what is held, and is there room for it?
+
+use base::limits::{BYTES_PER_KEY_MAX, ENTRIES_PER_KEY_MAX};
+use base::{Entry, Lifetime, Verdict, Version};
+
+use super::{Applied, NoRoom, StoreError};
+
+/// What the entries of one key use of its quota.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Usage {
+    pub(super) entries: usize,
+    pub(super) bytes: usize,
+}
+
+/// What to do with a copy.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Decision {
+    /// Keep the copy.
+    Write(Applied),
+    /// Keep what is held, with this shorter life.
+    Shorten(Lifetime, Applied),
+    /// Change nothing.
+    Leave(Applied),
+}
+
+/// Decides about a copy that arrives. `held` is the unexpired copy of the same entry, `usage` what
+/// the key's entries use, the held copy included.
+pub(super) fn decide(
+    arriving: &Entry,
+    held: Option<&Entry>,
+    usage: Usage,
+) -> Result<Decision, StoreError> {
+    let held_version = held.map_or(Version::ZERO, Entry::version);
+    if !arriving.version().may_follow(held_version) {
+        return Err(StoreError::VersionJump { version: arriving.version(), held: held_version });
+    }
+    let was_live = held.is_some_and(|held| held.value().is_some());
+    let stored = Applied::Stored { was_live };
+    match held.map_or(Verdict::Take, |held| arriving.against(held)) {
+        Verdict::Take => {
+            check_room(arriving, held, usage).map_err(StoreError::OverCapacity)?;
+            Ok(Decision::Write(stored))
+        }
+        Verdict::Shorten(life) => Ok(Decision::Shorten(life, stored)),
+        Verdict::Same => Ok(Decision::Leave(stored)),
+        Verdict::Stale(version) => Ok(Decision::Leave(Applied::Stale(version))),
+    }
+}
+
+fn check_room(arriving: &Entry, held: Option<&Entry>, usage: Usage) -> Result<(), NoRoom> {
+    let Some(held) = held else {
+        if usage.entries >= ENTRIES_PER_KEY_MAX {
+            return Err(NoRoom::KeyEntries);
+        }
+        if usage.bytes + arriving.cost() > BYTES_PER_KEY_MAX {
+            return Err(NoRoom::KeyBytes);
+        }
+        return Ok(());
+    };
+    // Replacing may always shrink; a removal is always let through, so that a full key can be
+    // emptied even where the tombstone costs more than the value did.
+    let grown = arriving.cost().saturating_sub(held.cost());
+    if arriving.value().is_some() && grown > 0 && usage.bytes + grown > BYTES_PER_KEY_MAX {
+        return Err(NoRoom::KeyBytes);
+    }
+    Ok(())
+}
+
+impl Usage {
+    /// The usage after `old` gave way to `new`; `None` for no entry.
+    pub(super) fn replace(&mut self, old: Option<usize>, new: Option<usize>) {
+        self.entries = self.entries + usize::from(new.is_some()) - usize::from(old.is_some());
+        self.bytes = self.bytes + new.unwrap_or(0) - old.unwrap_or(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base::{SecretTag, Value};
+
+    use super::*;
+
+    fn put(text: &str, version: u64, life: u64) -> Entry {
+        let value = Value::new(text.to_owned()).unwrap();
+        let life = Lifetime::from_millis(life);
+        Entry::live(value, SecretTag::NONE, Version::new(version), life)
+    }
+
+    const STORED: Applied = Applied::Stored { was_live: false };
+    const REPLACED: Applied = Applied::Stored { was_live: true };
+
+    #[test]
+    fn the_newer_copy_is_written_and_the_older_told_what_to_beat() {
+        let usage = Usage { entries: 1, bytes: 1 };
+        let held = put("v", 4, 10);
+        let newer = decide(&put("v", 5, 10), Some(&held), usage);
+        assert_eq!(newer, Ok(Decision::Write(REPLACED)));
+        let older = decide(&put("v", 3, 10), Some(&held), usage);
+        assert_eq!(older, Ok(Decision::Leave(Applied::Stale(Version::new(4)))));
+        let shorter = decide(&put("v", 4, 9), Some(&held), usage);
+        assert_eq!(shorter, Ok(Decision::Shorten(Lifetime::from_millis(9), REPLACED)));
+        assert_eq!(decide(&held, Some(&held), usage), Ok(Decision::Leave(REPLACED)));
+    }
+
+    #[test]
+    fn a_jump_of_versions_is_refused_whatever_is_held() {
+        let jump = put("v", 2 << 40, 10);
+        let refused = decide(&jump, None, Usage::default());
+        assert!(matches!(refused, Err(StoreError::VersionJump { .. })));
+        let held = put("v", 1 << 40, 10);
+        let usage = Usage { entries: 1, bytes: 1 };
+        assert_eq!(decide(&jump, Some(&held), usage), Ok(Decision::Write(REPLACED)));
+    }
+
+    #[test]
+    fn a_full_key_takes_no_new_entry_but_goes_on_refreshing_and_removing() {
+        let held = put("v", 1, 10);
+        let by_count = Usage { entries: ENTRIES_PER_KEY_MAX, bytes: 1 };
+        let by_bytes = Usage { entries: 1, bytes: BYTES_PER_KEY_MAX };
+        for (usage, no_room) in [(by_count, NoRoom::KeyEntries), (by_bytes, NoRoom::KeyBytes)] {
+            let refused = decide(&put("w", 1, 10), None, usage);
+            assert_eq!(refused, Err(StoreError::OverCapacity(no_room)));
+            let refreshed = decide(&put("v", 2, 10), Some(&held), usage);
+            assert_eq!(refreshed, Ok(Decision::Write(REPLACED)));
+            let removal = Entry::removal(held.id(), None, Version::new(2)).unwrap();
+            let removed = decide(&removal, Some(&held), usage);
+            assert_eq!(removed, Ok(Decision::Write(REPLACED)));
+        }
+    }
+
+    #[test]
+    fn a_put_after_a_removal_finds_no_live_value_before_it() {
+        let removal = Entry::removal(put("v", 1, 1).id(), None, Version::new(1)).unwrap();
+        let usage = Usage { entries: 1, bytes: removal.cost() };
+        let again = decide(&put("v", 2, 10), Some(&removal), usage);
+        assert_eq!(again, Ok(Decision::Write(STORED)));
+    }
+}

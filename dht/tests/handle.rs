@@ -1,0 +1,149 @@
+//! The handle, as its callers use it.
+
+use base::{Key, Secret, SecretTag, Ttl, Value};
+use dht::{Dht, Options, PageRequest, Receipt, Removal, Storage};
+
+async fn node() -> Dht {
+    Dht::open(Options { storage: Storage::Memory }).await.unwrap()
+}
+
+fn key(text: &str) -> Key {
+    Key::new(text.to_owned()).unwrap()
+}
+
+fn value(text: &str) -> Value {
+    Value::new(text.to_owned()).unwrap()
+}
+
+fn secret(text: &str) -> Secret {
+    Secret::new(text.to_owned()).unwrap()
+}
+
+fn hour() -> Ttl {
+    Ttl::from_secs(3600).unwrap()
+}
+
+async fn texts(node: &Dht, at: &str) -> Vec<String> {
+    let page = node.get(&key(at), PageRequest::ALL).await.unwrap();
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    let mut texts: Vec<_> = page.values.iter().map(|found| text(found.value.as_bytes())).collect();
+    texts.sort();
+    texts
+}
+
+#[tokio::test]
+async fn what_is_put_is_got_until_it_is_removed_and_again_after() {
+    let node = node().await;
+    for _ in 0..3 {
+        let put = node.put(&key("k"), value("v"), SecretTag::NONE, hour()).await;
+        assert_eq!(put, Ok(Receipt { replicas: 1 }));
+        assert_eq!(texts(&node, "k").await, ["v"]);
+        assert_eq!(node.remove(&key("k"), &value("v"), None).await, Ok(Removal::Removed));
+        assert_eq!(texts(&node, "k").await, [""; 0]);
+        assert_eq!(node.remove(&key("k"), &value("v"), None).await, Ok(Removal::NotFound));
+    }
+}
+
+#[tokio::test]
+async fn only_the_secret_of_a_value_removes_it() {
+    let node = node().await;
+    node.put(&key("k"), value("v"), secret("s").tag(), hour()).await.unwrap();
+    for wrong in [None, Some(secret("t"))] {
+        let refused = node.remove(&key("k"), &value("v"), wrong).await;
+        assert_eq!(refused, Ok(Removal::WrongSecret));
+    }
+    assert_eq!(texts(&node, "k").await, ["v"]);
+    let removed = node.remove(&key("k"), &value("v"), Some(secret("s"))).await;
+    assert_eq!(removed, Ok(Removal::Removed));
+}
+
+#[tokio::test]
+async fn a_removal_leaves_the_same_value_of_others_alone() {
+    let node = node().await;
+    for tag in [SecretTag::NONE, secret("s").tag(), secret("t").tag()] {
+        node.put(&key("k"), value("v"), tag, hour()).await.unwrap();
+    }
+    let removed = node.remove(&key("k"), &value("v"), Some(secret("s"))).await;
+    assert_eq!(removed, Ok(Removal::Removed));
+    assert_eq!(texts(&node, "k").await, ["v", "v"]);
+}
+
+#[tokio::test]
+async fn a_value_can_be_removed_by_its_sha1() {
+    let node = node().await;
+    node.put(&key("k"), value("v"), secret("s").tag(), hour()).await.unwrap();
+    node.put(&key("k"), value("w"), secret("s").tag(), hour()).await.unwrap();
+    let sha1 = value("v").hash().sha1();
+    let rm = async |secret| node.remove_by_sha1(&key("k"), sha1, secret).await.unwrap();
+    assert_eq!(rm(secret("t")).await, Removal::WrongSecret);
+    assert_eq!(rm(secret("s")).await, Removal::Removed);
+    assert_eq!(rm(secret("s")).await, Removal::NotFound);
+    assert_eq!(texts(&node, "k").await, ["w"]);
+}
+
+#[tokio::test]
+async fn pages_cover_every_value_once_whatever_their_size() {
+    let node = node().await;
+    for n in 0..300 {
+        node.put(&key("k"), value(&format!("value {n:03}")), SecretTag::NONE, hour())
+            .await
+            .unwrap();
+        if n % 3 == 0 {
+            let gone = value(&format!("value {n:03}"));
+            node.remove(&key("k"), &gone, None).await.unwrap();
+        }
+    }
+    for (max_values, max_bytes) in [(1, usize::MAX), (7, usize::MAX), (usize::MAX, 95), (199, 5000)]
+    {
+        let (mut after, mut seen) = (None, Vec::new());
+        loop {
+            let request = PageRequest { after, max_values, max_bytes };
+            let page = node.get(&key("k"), request).await.unwrap();
+            assert!(!page.values.is_empty() && page.values.len() <= max_values);
+            let bytes: usize = page.values.iter().map(|v| v.value.as_bytes().len()).sum();
+            assert!(bytes <= max_bytes || page.values.len() == 1);
+            seen.extend(page.values.iter().map(|found| found.value.clone()));
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        seen.sort();
+        let expected = (0..300).filter(|n| n % 3 != 0).map(|n| value(&format!("value {n:03}")));
+        assert_eq!(seen, expected.collect::<Vec<_>>(), "{max_values} values, {max_bytes} bytes");
+    }
+}
+
+#[tokio::test]
+async fn a_restarted_node_is_the_same_node_and_goes_on_with_higher_versions() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = async || {
+        let storage = Storage::Disk(dir.path().to_owned());
+        Dht::open(Options { storage }).await.unwrap()
+    };
+    let node = open().await;
+    let id = node.id();
+    for n in 0..5 {
+        node.put(&key("k"), value("v"), SecretTag::NONE, Ttl::from_secs(100 + n).unwrap())
+            .await
+            .unwrap();
+    }
+    node.close().await;
+    drop(node);
+    let node = open().await;
+    assert_eq!(node.id(), id);
+    assert_eq!(node.remove(&key("k"), &value("v"), None).await, Ok(Removal::Removed));
+    node.put(&key("k"), value("v"), SecretTag::NONE, hour()).await.unwrap();
+    assert_eq!(texts(&node, "k").await, ["v"]);
+}
+
+#[tokio::test]
+async fn what_is_asked_is_counted() {
+    let node = node().await;
+    node.put(&key("k"), value("v"), SecretTag::NONE, hour()).await.unwrap();
+    node.get(&key("k"), PageRequest::ALL).await.unwrap();
+    node.remove(&key("k"), &value("v"), None).await.unwrap();
+    let status = node.status();
+    assert_eq!((status.puts, status.gets, status.removes), (1, 1, 1));
+    assert_eq!((status.totals.live, status.totals.tombstones), (0, 1));
+}

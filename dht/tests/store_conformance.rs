@@ -1,0 +1,330 @@
+//! One suite that every store has to pass, run on each of them.
+
+#[path = "support/support.rs"]
+mod support;
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use base::limits::{BYTES_PER_KEY_MAX, ENTRIES_PER_KEY_MAX, TTL_MAX_S, VALUE_MAX};
+use base::{Entry, EntryId, Key, Lifetime, Place, Secret, SecretTag, Value, Version};
+use dht::ManualClock;
+use dht::store::{ALL_IDS, Applied, ListLimit, NoRoom, Store, StoreError};
+use proptest::prelude::*;
+use support::{DAY, EVERYTHING, Kit, life, place, put, removal, settle};
+
+const NEW: Applied = Applied::Stored { was_live: false };
+const OVER: Applied = Applied::Stored { was_live: true };
+
+/// Runs each test on each store.
+macro_rules! conformance {
+    ($($test:ident),* $(,)?) => {
+        mod memory {
+            $(#[tokio::test] async fn $test() { super::$test(super::Kit::memory()).await; })*
+        }
+        mod disk {
+            $(#[tokio::test] async fn $test() { super::$test(super::Kit::disk()).await; })*
+        }
+    };
+}
+
+conformance![
+    what_is_put_is_listed_under_its_place_only,
+    values_of_every_size_come_back,
+    a_newer_put_starts_a_new_life_longer_or_shorter,
+    an_older_copy_changes_nothing_and_is_told_what_to_beat,
+    the_same_copy_again_keeps_the_shorter_life,
+    a_removal_hides_the_value_and_a_later_put_brings_it_back,
+    removal_wins_a_version_tie,
+    one_value_under_two_secrets_is_two_entries,
+    an_entry_is_gone_when_its_life_is_over,
+    a_tombstone_outlives_any_ttl,
+    a_jump_of_versions_is_refused,
+    lists_are_ordered_and_obey_their_limits,
+    an_empty_range_lists_nothing,
+    a_key_holds_so_many_entries_and_no_more,
+    a_key_holds_so_many_bytes_and_no_more,
+    what_expired_makes_room,
+    counts_keep_in_step,
+    many_at_once_are_all_kept,
+    any_sequence_ends_as_merging_says,
+];
+
+async fn what_is_put_is_listed_under_its_place_only(kit: Kit) {
+    let entry = put("v", 1, DAY);
+    assert_eq!(kit.store.apply(place("k"), entry.clone()).await, Ok(NEW));
+    assert_eq!(kit.list("k"), vec![entry]);
+    assert_eq!(kit.list("other"), vec![]);
+}
+
+async fn values_of_every_size_come_back(kit: Kit) {
+    for size in [0, 1, 4095, 4096, VALUE_MAX] {
+        let value = Value::new(vec![7; size]).unwrap();
+        let entry = Entry::live(value, SecretTag::NONE, Version::new(1), life(DAY));
+        kit.store.apply(place("k"), entry).await.unwrap();
+    }
+    let mut sizes: Vec<usize> = kit.list("k").iter().map(Entry::cost).collect();
+    sizes.sort_unstable();
+    assert_eq!(sizes, [0, 1, 4095, 4096, VALUE_MAX]);
+}
+
+async fn a_newer_put_starts_a_new_life_longer_or_shorter(kit: Kit) {
+    kit.store.apply(place("k"), put("v", 1, 5000)).await.unwrap();
+    for (version, millis) in [(2, 9000), (3, 1000)] {
+        assert_eq!(kit.store.apply(place("k"), put("v", version, millis)).await, Ok(OVER));
+        assert_eq!(kit.list("k"), vec![put("v", version, millis)]);
+    }
+}
+
+async fn an_older_copy_changes_nothing_and_is_told_what_to_beat(kit: Kit) {
+    kit.store.apply(place("k"), put("v", 5, 5000)).await.unwrap();
+    let stale = Ok(Applied::Stale(Version::new(5)));
+    assert_eq!(kit.store.apply(place("k"), put("v", 4, 9000)).await, stale);
+    assert_eq!(kit.store.apply(place("k"), removal("v", 4)).await, stale);
+    assert_eq!(kit.list("k"), vec![put("v", 5, 5000)]);
+}
+
+async fn the_same_copy_again_keeps_the_shorter_life(kit: Kit) {
+    for millis in [5000, 9000, 3000] {
+        kit.store.apply(place("k"), put("v", 5, millis)).await.unwrap();
+    }
+    assert_eq!(kit.list("k"), vec![put("v", 5, 3000)]);
+    kit.clock.advance_ms(3000);
+    assert_eq!(kit.list("k"), vec![], "the deadline moved with it");
+}
+
+async fn a_removal_hides_the_value_and_a_later_put_brings_it_back(kit: Kit) {
+    kit.store.apply(place("k"), put("v", 1, 5000)).await.unwrap();
+    assert_eq!(kit.store.apply(place("k"), removal("v", 2)).await, Ok(OVER));
+    assert_eq!(kit.list("k"), vec![removal("v", 2)]);
+    assert_eq!(kit.store.apply(place("k"), put("v", 3, 5000)).await, Ok(NEW));
+    assert_eq!(kit.list("k"), vec![put("v", 3, 5000)]);
+}
+
+async fn removal_wins_a_version_tie(kit: Kit) {
+    kit.store.apply(place("k"), removal("v", 2)).await.unwrap();
+    let stale = Ok(Applied::Stale(Version::new(2)));
+    assert_eq!(kit.store.apply(place("k"), put("v", 2, 5000)).await, stale);
+    assert_eq!(kit.list("k"), vec![removal("v", 2)]);
+}
+
+async fn one_value_under_two_secrets_is_two_entries(kit: Kit) {
+    let value = || Value::new("v").unwrap();
+    let secret = Secret::new("s").unwrap();
+    let tagged = Entry::live(value(), secret.tag(), Version::new(1), life(DAY));
+    kit.store.apply(place("k"), put("v", 1, DAY)).await.unwrap();
+    kit.store.apply(place("k"), tagged.clone()).await.unwrap();
+    assert_eq!(kit.list("k").len(), 2);
+    let gone = Entry::removal(tagged.id(), Some(secret), Version::new(2)).unwrap();
+    kit.store.apply(place("k"), gone.clone()).await.unwrap();
+    assert_eq!(kit.list("k"), vec![put("v", 1, DAY), gone]);
+}
+
+async fn an_entry_is_gone_when_its_life_is_over(kit: Kit) {
+    kit.store.apply(place("k"), put("v", 1, 1000)).await.unwrap();
+    kit.clock.advance_ms(999);
+    assert_eq!(kit.list("k"), vec![put("v", 1, 1)]);
+    kit.clock.advance_ms(1);
+    assert_eq!(kit.list("k"), vec![]);
+    assert_eq!(kit.store.apply(place("k"), put("v", 1, 1000)).await, Ok(NEW), "as if never there");
+    assert_eq!(kit.list("k"), vec![put("v", 1, 1000)]);
+}
+
+async fn a_tombstone_outlives_any_ttl(kit: Kit) {
+    kit.store.apply(place("k"), put("v", 1, TTL_MAX_S * 1000)).await.unwrap();
+    kit.store.apply(place("k"), removal("v", 2)).await.unwrap();
+    kit.clock.advance_ms(TTL_MAX_S * 1000);
+    assert_eq!(kit.list("k").len(), 1, "still remembered");
+    kit.clock.advance_ms(DAY);
+    assert_eq!(kit.list("k"), vec![]);
+}
+
+async fn a_jump_of_versions_is_refused(kit: Kit) {
+    let refused = kit.store.apply(place("k"), put("v", (1 << 40) + 1, 1000)).await;
+    assert!(matches!(refused, Err(StoreError::VersionJump { .. })), "{refused:?}");
+    assert_eq!(kit.list("k"), vec![]);
+}
+
+async fn lists_are_ordered_and_obey_their_limits(kit: Kit) {
+    for n in 0..20 {
+        kit.store.apply(place("k"), put(&format!("value {n:04}"), 1, DAY)).await.unwrap();
+    }
+    let all = kit.list("k");
+    assert!(all.is_sorted_by_key(Entry::id));
+    let list = |range, entries, bytes| {
+        kit.store.list(&place("k"), range, ListLimit { entries, bytes }).unwrap()
+    };
+    let first = list(ALL_IDS, 7, usize::MAX);
+    assert_eq!((&first.entries[..], first.more), (&all[..7], true));
+    let after = (Bound::Excluded(all[6].id()), Bound::Unbounded);
+    let rest = list(after, 13, usize::MAX);
+    assert_eq!((&rest.entries[..], rest.more), (&all[7..], false));
+    let by_bytes = list(ALL_IDS, usize::MAX, 35);
+    assert_eq!((&by_bytes.entries[..], by_bytes.more), (&all[..3], true), "10 bytes each");
+    let at_least_one = list(ALL_IDS, usize::MAX, 1);
+    assert_eq!((&at_least_one.entries[..], at_least_one.more), (&all[..1], true));
+    let between = (Bound::Included(all[4].id()), Bound::Included(all[5].id()));
+    assert_eq!(list(between, usize::MAX, usize::MAX).entries, all[4..=5]);
+}
+
+async fn an_empty_range_lists_nothing(kit: Kit) {
+    let entry = put("v", 1, DAY);
+    kit.store.apply(place("k"), entry.clone()).await.unwrap();
+    let id = entry.id();
+    let backwards = (Bound::Excluded(id), Bound::Excluded(id));
+    assert_eq!(kit.store.list(&place("k"), backwards, EVERYTHING).unwrap().entries, vec![]);
+}
+
+async fn a_key_holds_so_many_entries_and_no_more(kit: Kit) {
+    let entries = (0..ENTRIES_PER_KEY_MAX).map(|n| (place("k"), put(&n.to_string(), 1, DAY)));
+    settle(&kit.store, entries).await;
+    let refused = kit.store.apply(place("k"), put("one more", 1, DAY)).await;
+    assert_eq!(refused, Err(StoreError::OverCapacity(NoRoom::KeyEntries)));
+    assert_eq!(kit.store.apply(place("k"), put("7", 2, DAY)).await, Ok(OVER), "a refresh");
+    assert_eq!(kit.store.apply(place("k"), removal("8", 2)).await, Ok(OVER), "a removal");
+    assert_eq!(kit.store.apply(place("other"), put("v", 1, DAY)).await, Ok(NEW));
+}
+
+async fn a_key_holds_so_many_bytes_and_no_more(kit: Kit) {
+    let value = |n: u8| Value::new(vec![n; VALUE_MAX]).unwrap();
+    let entry = |n| Entry::live(value(n), SecretTag::NONE, Version::new(1), life(DAY));
+    let fit = u8::try_from(BYTES_PER_KEY_MAX / VALUE_MAX).unwrap();
+    settle(&kit.store, (0..fit).map(|n| (place("k"), entry(n)))).await;
+    let refused = kit.store.apply(place("k"), put("x", 1, DAY)).await;
+    assert_eq!(refused, Err(StoreError::OverCapacity(NoRoom::KeyBytes)));
+    let gone = Entry::removal(entry(0).id(), None, Version::new(2)).unwrap();
+    assert_eq!(kit.store.apply(place("k"), gone).await, Ok(OVER));
+    assert_eq!(kit.store.apply(place("k"), put("x", 1, DAY)).await, Ok(NEW));
+}
+
+async fn what_expired_makes_room(kit: Kit) {
+    let entries = (0..ENTRIES_PER_KEY_MAX).map(|n| (place("k"), put(&n.to_string(), 1, 1000)));
+    settle(&kit.store, entries).await;
+    kit.clock.advance_ms(2000);
+    kit.until(|totals| totals.live == 0).await;
+    assert_eq!(kit.store.apply(place("k"), put("v", 1, 1000)).await, Ok(NEW));
+}
+
+async fn counts_keep_in_step(kit: Kit) {
+    let counts = || {
+        let totals = kit.store.totals();
+        (totals.live, totals.tombstones, totals.bytes)
+    };
+    assert_eq!(counts(), (0, 0, 0));
+    kit.store.apply(place("k"), put("four", 1, 5000)).await.unwrap();
+    kit.store.apply(place("k"), put("seven..", 1, DAY)).await.unwrap();
+    kit.store.apply(place("k"), put("four", 2, 1000)).await.unwrap();
+    assert_eq!(counts(), (2, 0, 11));
+    kit.store.apply(place("k"), removal("seven..", 2)).await.unwrap();
+    assert_eq!(counts(), (1, 1, 154));
+    kit.clock.advance_ms(1000);
+    kit.until(|totals| totals.live == 0).await;
+    assert_eq!(counts(), (0, 1, 150));
+}
+
+async fn many_at_once_are_all_kept(kit: Kit) {
+    let entries = (0..2000).map(|n| (place(&format!("k{}", n % 50)), put(&n.to_string(), 1, DAY)));
+    settle(&kit.store, entries).await;
+    assert_eq!(kit.store.totals().live, 2000);
+    for n in 0..50 {
+        assert_eq!(kit.list(&format!("k{n}")).len(), 40);
+    }
+}
+
+/// One step of a random history.
+#[derive(Debug, Clone)]
+enum Step {
+    Put { key: u8, value: u8, version: u64, millis: u64 },
+    Remove { key: u8, value: u8, version: u64 },
+    Pass { millis: u64 },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let (key, value, version) = (0..2u8, 0..3u8, 1..6u64);
+    prop_oneof![
+        4 => (key.clone(), value.clone(), version.clone(), 1..50u64)
+            .prop_map(|(key, value, version, millis)| Step::Put { key, value, version, millis }),
+        2 => (key, value, version)
+            .prop_map(|(key, value, version)| Step::Remove { key, value, version }),
+        1 => (1..20u64).prop_map(|millis| Step::Pass { millis }),
+    ]
+}
+
+/// What a store has to agree with: merging, and time passing, in the plainest form.
+#[derive(Default)]
+struct Model {
+    now: u64,
+    entries: BTreeMap<(Place, EntryId), (Entry, u64)>,
+}
+
+impl Model {
+    fn merge(&mut self, place: Place, entry: Entry) {
+        self.entries.retain(|_, (_, deadline)| *deadline > self.now);
+        let id = entry.id();
+        let merged = match self.entries.remove(&(place, id)) {
+            Some((held, deadline)) => aged(&held, deadline - self.now).merge(entry),
+            None => entry,
+        };
+        let deadline = self.now + merged.remaining().as_millis();
+        self.entries.insert((place, id), (merged, deadline));
+    }
+
+    fn list(&self, at: &Place) -> Vec<Entry> {
+        let alive = self
+            .entries
+            .iter()
+            .filter(|((place, _), (_, deadline))| place == at && *deadline > self.now);
+        alive.map(|(_, (entry, deadline))| aged(entry, deadline - self.now)).collect()
+    }
+}
+
+fn aged(entry: &Entry, millis: u64) -> Entry {
+    let left = Lifetime::from_millis(millis);
+    Entry::from_parts(entry.id(), entry.version(), entry.state().clone(), left)
+}
+
+async fn any_sequence_ends_as_merging_says(kit: Kit) {
+    let runtime = tokio::runtime::Handle::current();
+    let run = move || {
+        let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(24));
+        let case = std::sync::atomic::AtomicU64::new(0);
+        runner
+            .run(&proptest::collection::vec(step(), 1..40), |steps| {
+                let case = case.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                runtime.block_on(follow(&kit.store, &kit.clock, case, steps))
+            })
+            .unwrap();
+    };
+    tokio::task::spawn_blocking(run).await.unwrap();
+}
+
+async fn follow(
+    store: &Arc<dyn Store>,
+    clock: &ManualClock,
+    case: u64,
+    steps: Vec<Step>,
+) -> Result<(), TestCaseError> {
+    let mut model = Model::default();
+    let place = |key: u8| Key::new(format!("case {case} key {key}")).unwrap().place();
+    for step in steps {
+        let (key, entry) = match step {
+            Step::Put { key, value, version, millis } => {
+                (key, put(&value.to_string(), version, millis))
+            }
+            Step::Remove { key, value, version } => (key, removal(&value.to_string(), version)),
+            Step::Pass { millis } => {
+                clock.advance_ms(millis);
+                model.now += millis;
+                continue;
+            }
+        };
+        store.apply(place(key), entry.clone()).await.unwrap();
+        model.merge(place(key), entry);
+        for key in 0..2 {
+            let listed = store.list(&place(key), ALL_IDS, EVERYTHING).unwrap();
+            prop_assert_eq!(listed.entries, model.list(&place(key)));
+        }
+    }
+    Ok(())
+}
