@@ -1,4 +1,5 @@
 //! What only a store on disk can do: come back, refuse what it cannot read, give space back.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 #[path = "support/support.rs"]
 mod support;

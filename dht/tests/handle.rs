@@ -1,4 +1,5 @@
 //! The handle, as its callers use it.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use base::{Key, Secret, SecretTag, Ttl, Value};
 use dht::{Dht, Options, PageRequest, Receipt, Removal, Storage};

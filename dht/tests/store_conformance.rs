@@ -1,4 +1,5 @@
 //! One suite that every store has to pass, run on each of them.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 #[path = "support/support.rs"]
 mod support;

@@ -1,1 +1,65 @@
-fn main() {}
+//! `supernode`: the daemon, and its client commands.
+
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
+
+use supernode::cli::{self, Cli, Command};
+use supernode::config::Config;
+use supernode::{client, daemon};
+use tracing::{error, warn};
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let cli = Cli::from_process();
+    let printed = match cli.command {
+        None => return run_daemon(cli),
+        Some(Command::Client(command)) => return in_runtime(client::run(command)),
+        Some(Command::Completions { shell }) => cli::completions(shell, &mut io::stdout()),
+        Some(Command::Man) => cli::man(&mut io::stdout()),
+    };
+    match printed {
+        // A reader that has seen enough, such as `head`, is no error.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => fail(&error),
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+fn run_daemon(cli: Cli) -> ExitCode {
+    let (config, warnings) = match Config::load(cli.options) {
+        Ok(loaded) => loaded,
+        Err(error) => return fail(&error),
+    };
+    let filter = match EnvFilter::try_new(&config.log) {
+        Ok(filter) => filter,
+        Err(error) => return fail(&format!("`log` is no filter: {error}")),
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(io::stderr().is_terminal())
+        .with_writer(io::stderr)
+        .init();
+    for warning in warnings {
+        warn!("{warning}");
+    }
+    in_runtime(async {
+        match daemon::run(config).await {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                error!("the super-node does not start");
+                fail(&format!("{error:#}"))
+            }
+        }
+    })
+}
+
+fn in_runtime(work: impl Future<Output = ExitCode>) -> ExitCode {
+    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(work),
+        Err(error) => fail(&format!("no threads can be started: {error}")),
+    }
+}
+
+fn fail(error: &dyn std::fmt::Display) -> ExitCode {
+    eprintln!("supernode: {error}");
+    ExitCode::FAILURE
+}

@@ -108,9 +108,7 @@ impl Store for DiskStore {
             let share = share.map_err(|_| StoreError::Closed)?;
             let (reply, answer) = oneshot::channel();
             let operation = ApplyOperation { place, entry, reply, _share: share };
-            if shared.queue.push(Operation::Apply(operation)).is_err() {
-                return Err(StoreError::Closed);
-            }
+            shared.queue.push(Operation::Apply(operation))?;
             answer.await.unwrap_or(Err(StoreError::Closed))
         })
     }

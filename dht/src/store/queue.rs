@@ -55,11 +55,11 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds an operation; gives it back if the queue is closed.
-    pub(super) fn push(&self, operation: Operation) -> Result<(), Operation> {
+    /// Adds an operation, unless the queue is closed.
+    pub(super) fn push(&self, operation: Operation) -> Result<(), StoreError> {
         let mut state = self.state();
         if state.closed {
-            return Err(operation);
+            return Err(StoreError::Closed);
         }
         state.closed = matches!(operation, Operation::Close(_));
         state.waiting.push(operation);

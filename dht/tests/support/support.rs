@@ -1,5 +1,6 @@
 //! What the tests of the stores share.
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
+#![allow(clippy::unwrap_used, reason = "only tests use it")]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,0 +1,129 @@
+//! The arguments of the commands that speak to a running super-node.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use base::Ttl;
+use clap::{Args, Subcommand};
+
+use super::node_url::NodeUrl;
+use super::ttl;
+
+/// A request to a running super-node.
+#[derive(Debug, Subcommand)]
+pub enum ClientCommand {
+    /// Put a value under a key, beside the values that are there
+    Put(PutArgs),
+    /// Print the values under a key
+    Get(GetArgs),
+    /// Remove one value from under a key
+    Rm(RmArgs),
+    /// Show how a super-node is doing
+    Status(StatusArgs),
+}
+
+/// Which node is asked, and for whom the answer is.
+#[derive(Debug, Args)]
+pub struct Connection {
+    /// The super-node: a URL, or a host with or without a port
+    #[arg(long, value_name = "URL", default_value_t = NodeUrl::local())]
+    pub node: NodeUrl,
+
+    /// Print one JSON object, for programs; a failure is {"error": …}
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The secret that protects a value against removal by others.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+pub struct SecretArgs {
+    /// What removing the value takes; everyone on this machine can read it in the process list,
+    /// and it may stay in the shell's history: prefer --secret-file
+    #[arg(long, value_name = "SECRET")]
+    pub secret: Option<OsString>,
+
+    /// Read the secret from a file, without the line break at its end
+    #[arg(long, value_name = "FILE")]
+    pub secret_file: Option<PathBuf>,
+}
+
+/// `supernode put`.
+#[derive(Debug, Args)]
+pub struct PutArgs {
+    /// Any text of at most 1024 bytes
+    pub key: OsString,
+
+    /// At most 65536 bytes; "-" reads them from standard input
+    pub value: OsString,
+
+    /// How long the value is kept, from 1s to 7d: seconds, or a number with s, m, h or d; the node
+    /// decides when it is not given
+    #[arg(long, value_parser = ttl::parse)]
+    pub ttl: Option<Ttl>,
+
+    /// What protects the value.
+    #[command(flatten)]
+    pub secret: SecretArgs,
+
+    /// Where it goes.
+    #[command(flatten)]
+    pub to: Connection,
+}
+
+/// `supernode get`.
+#[derive(Debug, Args)]
+pub struct GetArgs {
+    /// The key the values were put under
+    pub key: OsString,
+
+    /// At most so many values; all of them when it is not given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max: Option<u32>,
+
+    /// Write the values' bytes one after the other and nothing else
+    #[arg(long, conflicts_with = "json")]
+    pub raw: bool,
+
+    /// Where they are asked for.
+    #[command(flatten)]
+    pub from: Connection,
+}
+
+/// `supernode rm`.
+#[derive(Debug, Args)]
+pub struct RmArgs {
+    /// The key the value was put under
+    pub key: OsString,
+
+    /// The value, byte for byte; "-" reads it from standard input
+    pub value: OsString,
+
+    /// What the value was put with.
+    #[command(flatten)]
+    pub secret: SecretArgs,
+
+    /// Where it is removed.
+    #[command(flatten)]
+    pub at: Connection,
+}
+
+/// `supernode status`.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Who is asked.
+    #[command(flatten)]
+    pub of: Connection,
+}
+
+impl ClientCommand {
+    /// Which node is asked, and for whom the answer is.
+    pub fn connection(&self) -> &Connection {
+        match self {
+            ClientCommand::Put(put) => &put.to,
+            ClientCommand::Get(get) => &get.from,
+            ClientCommand::Rm(rm) => &rm.at,
+            ClientCommand::Status(status) => &status.of,
+        }
+    }
+}

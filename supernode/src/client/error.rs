@@ -1,0 +1,86 @@
+//! Why a client command failed: what in [`ClientError`]'s text, what to do in its advice.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use base::TooLarge;
+
+use crate::cli::NodeUrl;
+
+/// What `scope.remove` answers when the value is there under other secrets only.
+const WRONG_SECRET: i32 = 7;
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ClientError {
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
+
+    #[error("the secret is empty and would protect nothing")]
+    EmptySecret,
+
+    #[error("the secret file {} cannot be read: {cause}", path.display())]
+    SecretFile { path: PathBuf, cause: io::Error },
+
+    #[error("standard input cannot be read: {0}")]
+    StandardInput(io::Error),
+
+    #[error("{node} cannot be reached: {cause}")]
+    Unreachable { node: NodeUrl, cause: io::Error },
+
+    #[error("{node} did not answer within {} s", after.as_secs())]
+    Silent { node: NodeUrl, after: Duration },
+
+    #[error("{node} does not answer as a super-node does: {what}")]
+    NotANode { node: NodeUrl, what: NotANode },
+
+    #[error("the node refused: {message} (fault {code})")]
+    Fault { code: i32, message: String },
+}
+
+/// What is wrong with an answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotANode {
+    #[error("{0}")]
+    Http(hyper::Error),
+    #[error("HTTP status {0}")]
+    Status(hyper::StatusCode),
+    #[error("its reply is over {} MiB", max >> 20)]
+    TooLong { max: usize },
+    #[error("its reply is not XML-RPC")]
+    NotXmlRpc,
+    #[error("its reply is not {0}")]
+    Unexpected(&'static str),
+    #[error("its listing does not end")]
+    Endless,
+}
+
+impl ClientError {
+    /// What one can do about it at a command line, unless the text says so already.
+    pub(super) fn advice(&self) -> Option<&'static str> {
+        match self {
+            ClientError::Unreachable { .. } | ClientError::Silent { .. } => {
+                Some("is supernode running there?")
+            }
+            ClientError::NotANode { .. } => Some("name another node with --node URL"),
+            ClientError::Fault { code: WRONG_SECRET, .. } => {
+                Some("give the secret the value was put with: --secret-file FILE")
+            }
+            _ => None,
+        }
+    }
+
+    /// The process's exit code: 2 for what was wrong before anything was sent.
+    pub(super) fn exit_code(&self) -> u8 {
+        match self {
+            ClientError::TooLarge(_)
+            | ClientError::EmptySecret
+            | ClientError::SecretFile { .. }
+            | ClientError::StandardInput(_) => 2,
+            ClientError::Unreachable { .. }
+            | ClientError::Silent { .. }
+            | ClientError::NotANode { .. }
+            | ClientError::Fault { .. } => 3,
+        }
+    }
+}

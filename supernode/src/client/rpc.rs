@@ -1,0 +1,196 @@
+//! The three XML-RPC methods a client command calls. Bytes go as base64, since a key, a value or a
+//! secret can be any; a reply may hold base64 or strings.
+
+use base::limits::{BYTES_PER_KEY_MAX, ENTRIES_PER_KEY_MAX};
+use base::{Key, Secret, Ttl, Value};
+use dxr::{FaultResponse, MethodCall, MethodResponse, Value as Xml};
+use quick_xml::Reader;
+use quick_xml::events::Event;
+
+use crate::cli::NodeUrl;
+
+use super::error::{ClientError, NotANode};
+use super::http;
+
+/// Deepest reply that is decoded, in elements; the decoder's stack grows with it. 16 arrays in each
+/// other, the most a super-node sends, are 51.
+const DEPTH_MAX: usize = 64;
+
+/// Stores a value. How many copies were on disk when the node answered, and after how many
+/// milliseconds it did.
+pub(super) async fn put(
+    node: &NodeUrl,
+    key: &Key,
+    value: &Value,
+    secret: Option<Secret>,
+    ttl: Option<Ttl>,
+) -> Result<(i64, f64), ClientError> {
+    let mut parameters = vec![bytes(key.as_bytes()), bytes(value.as_bytes())];
+    if secret.is_some() || ttl.is_some() {
+        parameters.push(secret_or_none(secret));
+    }
+    parameters.extend(ttl.map(|ttl| int(ttl.as_secs())));
+    let reply = call(node, "scope.put", parameters).await?;
+    let stored = match &reply {
+        Xml::Struct(members) => members
+            .get("replicas")
+            .and_then(as_int)
+            .zip(members.get("latency_ms").and_then(as_double)),
+        _ => None,
+    };
+    stored.ok_or_else(|| unexpected(node, "what scope.put returns"))
+}
+
+/// The values under a key, `max` of them at most. A listing comes in pages; a placemark says where
+/// the next one starts, and an empty one that there is none.
+pub(super) async fn get(
+    node: &NodeUrl,
+    key: &Key,
+    max: Option<u32>,
+) -> Result<Vec<Vec<u8>>, ClientError> {
+    let max = max.map_or(usize::MAX, |max| max as usize);
+    let mut values: Vec<Vec<u8>> = Vec::new();
+    let mut placemark = Vec::new();
+    loop {
+        let ask = (max - values.len()).min(ENTRIES_PER_KEY_MAX) as u64;
+        let parameters = vec![bytes(key.as_bytes()), int(ask), bytes(&placemark)];
+        let reply = call(node, "scope.get", parameters).await?;
+        let (page, next) =
+            as_page(reply).ok_or_else(|| unexpected(node, "what scope.get returns"))?;
+        let empty = page.is_empty();
+        values.extend(page);
+        values.truncate(max);
+        if next.is_empty() || values.len() == max {
+            return Ok(values);
+        }
+        // The key may change while it is listed, so it can seem to hold more than it may.
+        let total: usize = values.iter().map(Vec::len).sum();
+        if empty || values.len() > 2 * ENTRIES_PER_KEY_MAX || total > 2 * BYTES_PER_KEY_MAX {
+            return Err(ClientError::NotANode { node: node.clone(), what: NotANode::Endless });
+        }
+        placemark = next;
+    }
+}
+
+/// Removes a value; whether it was there.
+pub(super) async fn remove(
+    node: &NodeUrl,
+    key: &Key,
+    value: &Value,
+    secret: Option<Secret>,
+) -> Result<bool, ClientError> {
+    let mut parameters = vec![bytes(key.as_bytes()), bytes(value.as_bytes())];
+    if secret.is_some() {
+        parameters.push(secret_or_none(secret));
+    }
+    match call(node, "scope.remove", parameters).await? {
+        Xml::Integer(1) => Ok(true),
+        Xml::Integer(0) => Ok(false),
+        _ => Err(unexpected(node, "what scope.remove returns")),
+    }
+}
+
+async fn call(node: &NodeUrl, method: &str, params: Vec<Xml>) -> Result<Xml, ClientError> {
+    let not_xml_rpc = || ClientError::NotANode { node: node.clone(), what: NotANode::NotXmlRpc };
+    let call = MethodCall { name: method.into(), params }.to_xml().map_err(|_| not_xml_rpc())?;
+    let call = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>{call}");
+    let reply = http::post(node, call).await?;
+    let reply = str::from_utf8(&reply).map_err(|_| not_xml_rpc())?;
+    if is_too_deep(reply) {
+        return Err(not_xml_rpc());
+    }
+    if let Ok(response) = MethodResponse::from_xml(reply) {
+        return Ok(response.value);
+    }
+    let fault = FaultResponse::from_xml(reply).map_err(|_| not_xml_rpc())?.fault;
+    Err(ClientError::Fault { code: fault.code(), message: fault.string().into() })
+}
+
+/// Whether the elements nest deeper than [`DEPTH_MAX`]; also for what is not XML.
+fn is_too_deep(xml: &str) -> bool {
+    let mut reader = Reader::from_str(xml);
+    let mut depth = 0_usize;
+    loop {
+        depth = match reader.read_event() {
+            Ok(Event::Start(_)) => depth + 1,
+            Ok(Event::End(_)) => depth.saturating_sub(1),
+            Ok(Event::Eof) => return false,
+            Ok(_) => depth,
+            Err(_) => return true,
+        };
+        if depth > DEPTH_MAX {
+            return true;
+        }
+    }
+}
+
+/// An empty secret stands for none where a later parameter follows.
+fn secret_or_none(secret: Option<Secret>) -> Xml {
+    bytes(secret.as_ref().map_or(&[], Secret::as_bytes))
+}
+
+fn bytes(bytes: &[u8]) -> Xml {
+    Xml::Base64(bytes.to_vec())
+}
+
+/// Counts and ttls are far below 2^31.
+fn int(number: u64) -> Xml {
+    Xml::Integer(i32::try_from(number).unwrap_or(i32::MAX))
+}
+
+fn as_int(value: &Xml) -> Option<i64> {
+    match value {
+        Xml::Integer(number) => Some((*number).into()),
+        Xml::Long(number) => Some(*number),
+        _ => None,
+    }
+}
+
+fn as_double(value: &Xml) -> Option<f64> {
+    match value {
+        Xml::Double(number) => Some(*number),
+        Xml::Integer(number) => Some((*number).into()),
+        _ => None,
+    }
+}
+
+fn as_bytes(value: Xml) -> Option<Vec<u8>> {
+    match value {
+        Xml::Base64(bytes) => Some(bytes),
+        Xml::String(text) => Some(text.into_bytes()),
+        _ => None,
+    }
+}
+
+/// `[values, placemark]`.
+fn as_page(reply: Xml) -> Option<(Vec<Vec<u8>>, Vec<u8>)> {
+    let Xml::Array(parts) = reply else { return None };
+    let [Xml::Array(values), placemark] = <[Xml; 2]>::try_from(parts).ok()? else { return None };
+    let values = values.into_iter().map(as_bytes).collect::<Option<Vec<_>>>()?;
+    Some((values, as_bytes(placemark)?))
+}
+
+fn unexpected(node: &NodeUrl, what: &'static str) -> ClientError {
+    ClientError::NotANode { node: node.clone(), what: NotANode::Unexpected(what) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sixteen_arrays_deep_is_read_and_what_would_fill_the_stack_is_not() {
+        let nested = |arrays: usize| {
+            let mut value = Xml::Integer(1);
+            for _ in 0..arrays {
+                value = Xml::Array(vec![value]);
+            }
+            MethodResponse { value }.to_xml().unwrap()
+        };
+        assert!(!is_too_deep(&nested(16)));
+        assert!(is_too_deep(&nested(21)));
+        assert!(is_too_deep(&"<value><array><data>".repeat(100_000)));
+        assert!(is_too_deep(&"<a b=\"</a>\">".repeat(100_000)));
+        assert!(!is_too_deep("plain text"), "deep it is not; the decoder refuses it");
+    }
+}

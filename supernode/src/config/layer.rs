@@ -1,0 +1,149 @@
+//! The layers below the command line, the environment and the TOML file: from what they say to
+//! [`Options`], or to an error that names the place.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use toml::de::{DeTable, DeValue};
+
+use super::error::{ConfigError, Warning};
+use super::options::{Options, Setting, definitions, is_switch, variable};
+
+/// Where a layer's settings were read, as errors name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Origin {
+    CommandLine,
+    Environment,
+    File(PathBuf),
+}
+
+impl Origin {
+    /// How this layer calls an option.
+    pub(super) fn name(&self, option: &str) -> String {
+        match self {
+            Origin::CommandLine => format!("--{option}"),
+            Origin::Environment => variable(option),
+            Origin::File(path) => format!("{option} in {}", path.display()),
+        }
+    }
+}
+
+/// What the environment sets. An empty variable is one that is not set; variables that only look
+/// like ours are reported, since it may be another program's that they are.
+pub(super) fn environment(
+    variables: &[(OsString, OsString)],
+) -> Result<(Options, Vec<Warning>), ConfigError> {
+    let mut settings = Vec::new();
+    let mut warnings = Vec::new();
+    for (name, value) in variables {
+        let Some(name) = name.to_str().filter(|name| name.starts_with("SUPERNODE_")) else {
+            continue;
+        };
+        let definitions = definitions();
+        let known: Vec<_> = definitions.iter().filter_map(clap::Arg::get_long).collect();
+        match known.iter().find(|option| variable(option) == name) {
+            Some(_) if value.is_empty() => {}
+            Some(option) => {
+                settings.push(Setting { option: (*option).into(), value: value.clone() });
+            }
+            None => warnings.push(Warning::UnknownVariable {
+                name: name.into(),
+                nearest: nearest(name, known.iter().map(|option| variable(option))),
+            }),
+        }
+    }
+    let options = Options::from_settings(&settings).map_err(|(index, expected)| {
+        let Setting { option, value } = &settings[index];
+        ConfigError::BadVariable { name: variable(option), value: shown(value), expected }
+    })?;
+    Ok((options, warnings))
+}
+
+/// What a TOML file sets, `text` being its content.
+pub(super) fn file(path: &Path, text: &str) -> Result<Options, ConfigError> {
+    let table = DeTable::parse(text).map_err(|error| ConfigError::NotToml {
+        path: path.into(),
+        line: error.span().map_or(1, |span| line(text, span.start)),
+        message: error.message().into(),
+    })?;
+    let mut settings = Vec::new();
+    let mut lines = Vec::new();
+    for (key, value) in table.get_ref() {
+        let line = line(text, key.span().start);
+        let bad = |value: String, expected: &str| ConfigError::BadKey {
+            path: path.into(),
+            line,
+            key: key.get_ref().to_string(),
+            value,
+            expected: expected.into(),
+        };
+        let definition = definition(path, line, key.get_ref())?;
+        let value = match (value.get_ref(), is_switch(&definition)) {
+            (DeValue::String(text), false) => text.to_string(),
+            (DeValue::Boolean(on), true) => on.to_string(),
+            (other, switch) => {
+                let expected =
+                    if switch { "expected true or false" } else { "expected a string in quotes" };
+                return Err(bad(written(text, value.span(), other), expected));
+            }
+        };
+        settings.push(Setting { option: key.get_ref().to_string(), value: value.into() });
+        lines.push(line);
+    }
+    Options::from_settings(&settings).map_err(|(index, expected)| ConfigError::BadKey {
+        path: path.into(),
+        line: lines[index],
+        key: settings[index].option.clone(),
+        value: shown(&settings[index].value),
+        expected,
+    })
+}
+
+/// The option a key of the file sets. A file cannot name the file.
+fn definition(path: &Path, line: usize, key: &str) -> Result<clap::Arg, ConfigError> {
+    let mut definitions = definitions();
+    definitions.retain(|definition| definition.get_long() != Some("config"));
+    let known: Vec<_> =
+        definitions.iter().filter_map(|definition| Some(definition.get_long()?.into())).collect();
+    definitions.into_iter().find(|definition| definition.get_long() == Some(key)).ok_or_else(|| {
+        let path = path.into();
+        ConfigError::UnknownKey {
+            path,
+            line,
+            key: key.into(),
+            nearest: nearest(key, known.iter().cloned()),
+            known: known.join(", "),
+        }
+    })
+}
+
+/// The known word that was probably meant: at most a third of its letters differ.
+fn nearest(word: &str, known: impl Iterator<Item = String>) -> Option<String> {
+    let distance = |known: &str| strsim::damerau_levenshtein(word, known);
+    known.min_by_key(|known| distance(known)).filter(|known| distance(known) * 3 <= known.len())
+}
+
+/// The line an offset lies in, counted from 1.
+fn line(text: &str, offset: usize) -> usize {
+    text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
+}
+
+/// A value in an error: short, on one line, in quotes.
+fn shown(value: &OsStr) -> String {
+    const MOST: usize = 60;
+    let text = value.to_string_lossy();
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{:?}", format!("{}…", &text[..end])),
+        None => format!("{text:?}"),
+    }
+}
+
+/// A value of the wrong type in an error: as the file has it, or its type if that can be long.
+fn written(text: &str, span: std::ops::Range<usize>, value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(text) => shown(OsStr::new(text.as_ref())),
+        DeValue::Array(_) => "an array".into(),
+        DeValue::Table(_) => "a table".into(),
+        _ => text.get(span).unwrap_or_else(|| value.type_str()).into(),
+    }
+}

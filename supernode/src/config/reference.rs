@@ -1,0 +1,109 @@
+//! The reference page of the configuration, made from the options, and the test that the page and
+//! the sample file in `docs/reference/` are up to date.
+
+use super::layer;
+use super::options::{DEFAULT_HTTP, Options, definitions, is_switch, variable};
+use super::{Config, Surroundings};
+
+const SAMPLE: &str = include_str!("../../../docs/reference/supernode.toml");
+
+const INTRODUCTION: &str = "\
+# Configuration
+
+Every option of the daemon can be set on the command line, by an environment variable, or in a TOML
+file that `--config FILE` or `SUPERNODE_CONFIG` names. There is no file unless one is named. Where
+an option is set twice, the earlier in this order counts:
+
+1. the command line,
+2. the environment; a variable that is empty counts as not set,
+3. the file,
+4. the default.
+
+`data` and `ephemeral` are one choice: the first in this order that makes it decides, so `--ephemeral`
+on the command line overrules `data` in the file. Setting both in the same place is an error.
+
+An unknown key in the file is an error that names the nearest known one. An unknown variable that
+starts with `SUPERNODE_` is logged as a warning, since it may be another program's. A file that is
+named and cannot be read is an error. Relative paths count from the directory the daemon was started
+in, and `~` is not expanded.
+
+Variables of switches take `true`, `false`, `1` or `0`. The command line takes `--ephemeral` for
+`--ephemeral=true`; `--ephemeral=false` undoes what the environment or the file says.
+
+The client commands (`supernode put` and so on) read neither the environment nor the file.
+";
+
+/// The page in Markdown.
+fn reference() -> String {
+    let mut page = format!(
+        "{INTRODUCTION}\n## Options\n\n| command line | variable | key in the file | type | meaning |\n|---|---|---|---|---|\n"
+    );
+    for option in definitions() {
+        let long = option.get_long().unwrap_or_default();
+        let key = if long == "config" { "–".into() } else { format!("`{long}`") };
+        let kind = if is_switch(&option) { "boolean" } else { "string" };
+        let help = option.get_help().map(ToString::to_string).unwrap_or_default();
+        let default = if is_switch(&option) { " [default: false]" } else { "" };
+        page +=
+            &format!("| `--{long}` | `{}` | {key} | {kind} | {help}{default} |\n", variable(long));
+    }
+    page + &format!(
+        "\n## A sample file\n\n[`supernode.toml`](supernode.toml):\n\n```toml\n{SAMPLE}```\n"
+    )
+}
+
+/// Compares a page of `docs/reference/` with what makes it; with `UPDATE_DOCS=1` writes it instead.
+pub(crate) fn assert_page(file: &str, page: &str) {
+    let path =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reference").join(file);
+    if std::env::var_os("UPDATE_DOCS").is_some_and(|update| update == "1") {
+        std::fs::write(&path, page).unwrap();
+    }
+    let there = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        there == page,
+        "docs/reference/{file} is out of date; `UPDATE_DOCS=1 cargo test -p supernode` writes it"
+    );
+}
+
+/// The sample with every option in it set.
+fn uncommented() -> String {
+    let lines = SAMPLE.lines().map(|line| match line.strip_prefix('#') {
+        Some(option) if !option.starts_with(' ') => option,
+        _ => line,
+    });
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
+#[test]
+fn the_page_is_what_the_options_make() {
+    assert_page("configuration.md", &reference());
+}
+
+#[test]
+fn the_sample_loads_and_states_the_defaults() {
+    let (config, warnings) = resolve(uncommented());
+    assert_eq!(warnings, []);
+    let (default, _) = resolve(String::new());
+    let of_the_machine = |config: Config| Config { name: String::new(), ..config };
+    assert_eq!(of_the_machine(config), of_the_machine(default));
+    assert_eq!(resolve(SAMPLE.into()), resolve(String::new()), "as shipped it changes nothing");
+}
+
+fn resolve(file: String) -> (Config, Vec<super::Warning>) {
+    let surroundings =
+        Surroundings { variables: vec![("HOME".into(), "/home/ada".into())], host_name: None };
+    let arguments = Options { config: Some("supernode.toml".into()), ..Options::default() };
+    Config::resolve(arguments, &surroundings, |_| Ok(file)).unwrap()
+}
+
+#[test]
+fn the_sample_has_every_option() {
+    let keys: toml::Table = uncommented().parse().unwrap();
+    for option in definitions() {
+        let long = option.get_long().unwrap();
+        assert!(keys.contains_key(long) || long == "config", "{long} is not in the sample");
+    }
+    assert!(layer::file("supernode.toml".as_ref(), &uncommented()).is_ok());
+    assert!(SAMPLE.contains(&DEFAULT_HTTP.to_string()));
+}

@@ -1,0 +1,288 @@
+//! Tables of what each layer says and what comes of it.
+
+use clap::Parser;
+
+use super::*;
+
+/// The daemon's command line without what is beside the options.
+#[derive(Parser)]
+struct Line {
+    #[command(flatten)]
+    options: Options,
+}
+
+const FILE: &str = "supernode.toml";
+
+/// Resolves a command line without the program's name, variables `A=b` and a file.
+fn resolve(
+    line: &str,
+    variables: &[&str],
+    file: Option<&str>,
+) -> Result<(Config, Vec<Warning>), ConfigError> {
+    let mut words: Vec<_> = std::iter::once("supernode").chain(line.split_whitespace()).collect();
+    words.extend(file.map(|_| "--config=supernode.toml"));
+    let arguments = Line::parse_from(words).options;
+    let surroundings = Surroundings {
+        variables: variables
+            .iter()
+            .filter_map(|variable| variable.split_once('='))
+            .map(|(name, value)| (name.into(), value.into()))
+            .chain([("HOME".into(), "/home/ada".into())])
+            .collect(),
+        host_name: Some("laptop.example".into()),
+    };
+    Config::resolve(arguments, &surroundings, |path| match file {
+        Some(text) if path == Path::new(FILE) => Ok(text.to_owned()),
+        _ => Err(io::ErrorKind::NotFound.into()),
+    })
+}
+
+fn config(line: &str, variables: &[&str], file: &str) -> Config {
+    resolve(line, variables, Some(file)).unwrap().0
+}
+
+fn error(variables: &[&str], file: &str) -> String {
+    resolve("", variables, Some(file)).unwrap_err().to_string()
+}
+
+fn directory(path: &str) -> Storage {
+    Storage::Directory(path.into())
+}
+
+#[test]
+fn without_any_layer_there_are_the_defaults() {
+    let (config, warnings) = resolve("", &[], None).unwrap();
+    let expected = Config {
+        name: "laptop".into(),
+        storage: directory("/home/ada/.local/share/supernode"),
+        http: "0.0.0.0:5851".parse().unwrap(),
+        public_metrics: false,
+        log: "info".into(),
+    };
+    assert_eq!((config, warnings), (expected, vec![]));
+}
+
+#[test]
+fn every_option_is_read_from_every_layer() {
+    let expected = Config {
+        name: "n".into(),
+        storage: directory("/d"),
+        http: "[::1]:0".parse().unwrap(),
+        public_metrics: true,
+        log: "debug".into(),
+    };
+    let line = "--name n --data /d --http [::1]:0 --public-metrics --log debug";
+    assert_eq!(config(line, &[], ""), expected);
+    let variables = [
+        "SUPERNODE_NAME=n",
+        "SUPERNODE_DATA=/d",
+        "SUPERNODE_HTTP=[::1]:0",
+        "SUPERNODE_PUBLIC_METRICS=1",
+        "SUPERNODE_LOG=debug",
+    ];
+    assert_eq!(config("", &variables, ""), expected);
+    let file = "name = 'n'\ndata = '/d'\nhttp = '[::1]:0'\npublic-metrics = true\nlog = 'debug'\n";
+    assert_eq!(config("", &[], file), expected);
+}
+
+#[test]
+fn the_command_line_beats_the_environment_and_that_the_file() {
+    let variables = ["SUPERNODE_NAME=variable", "SUPERNODE_LOG=warn"];
+    let file = "name = 'file'\nlog = 'trace'\nhttp = '127.0.0.1:1'\npublic-metrics = true";
+    let config = config("--name line --public-metrics=false", &variables, file);
+    assert_eq!((config.name.as_str(), config.log.as_str()), ("line", "warn"));
+    assert_eq!((config.http.port(), config.public_metrics), (1, false));
+}
+
+#[test]
+fn an_empty_variable_is_not_set() {
+    let config = config("", &["SUPERNODE_HTTP=", "SUPERNODE_EPHEMERAL="], "http = '127.0.0.1:1'");
+    assert_eq!(config.http.port(), 1);
+    assert_eq!(config.storage, directory("/home/ada/.local/share/supernode"));
+}
+
+#[test]
+fn a_variable_names_the_file_and_the_command_line_another() {
+    let read = |line: &str| {
+        let mut words = vec!["supernode"];
+        words.extend(line.split_whitespace());
+        let surroundings = Surroundings {
+            variables: vec![("SUPERNODE_CONFIG".into(), "variable.toml".into())],
+            host_name: None,
+        };
+        let arguments = Line::parse_from(words).options;
+        let name = |path: &Path| Ok(format!("ephemeral = true\nname = '{}'", path.display()));
+        Config::resolve(arguments, &surroundings, name).unwrap().0.name
+    };
+    assert_eq!(read(""), "variable.toml");
+    assert_eq!(read("--config line.toml"), "line.toml");
+}
+
+#[test]
+fn where_things_are_kept_is_one_choice_of_the_first_layer_that_makes_it() {
+    let default = || directory("/home/ada/.local/share/supernode");
+    for (line, variable, file, storage) in [
+        ("--ephemeral", "", "data = '/file'", Storage::Ephemeral),
+        ("--ephemeral", "SUPERNODE_DATA=/variable", "", Storage::Ephemeral),
+        ("--data /line", "SUPERNODE_EPHEMERAL=true", "ephemeral = true", directory("/line")),
+        ("--data /line", "", "data = '/file'\nephemeral = true", directory("/line")),
+        ("", "SUPERNODE_EPHEMERAL=1", "data = '/file'", Storage::Ephemeral),
+        ("", "SUPERNODE_DATA=/variable", "ephemeral = true", directory("/variable")),
+        ("", "SUPERNODE_EPHEMERAL=0", "ephemeral = true", default()),
+        ("", "SUPERNODE_EPHEMERAL=false", "ephemeral = true\ndata = '/file'", directory("/file")),
+        ("--ephemeral=false", "SUPERNODE_EPHEMERAL=true", "data = '/file'", directory("/file")),
+        ("", "", "data = '/file'\nephemeral = false", directory("/file")),
+        ("", "", "ephemeral = false", default()),
+    ] {
+        let config = config(line, &[variable], file);
+        assert_eq!(config.storage, storage, "{line} | {variable} | {file}");
+    }
+}
+
+#[test]
+fn both_ways_of_keeping_things_in_one_layer_contradict() {
+    assert_eq!(
+        error(&[], "data = '/d'\nephemeral = true"),
+        "data in supernode.toml and ephemeral in supernode.toml are both set; keep one of them"
+    );
+    assert_eq!(
+        error(&["SUPERNODE_DATA=/d", "SUPERNODE_EPHEMERAL=1"], ""),
+        "SUPERNODE_DATA and SUPERNODE_EPHEMERAL are both set; keep one of them"
+    );
+    let error = resolve("--data /d --ephemeral", &[], None).unwrap_err();
+    assert_eq!(error.to_string(), "--data and --ephemeral are both set; keep one of them");
+}
+
+#[test]
+fn the_data_directory_is_the_users_or_asked_for() {
+    let resolve = |variables: &[(&str, &str)], ephemeral| {
+        let surroundings = Surroundings {
+            variables: variables.iter().map(|(n, v)| (n.into(), v.into())).collect(),
+            host_name: None,
+        };
+        let arguments = Options { ephemeral, ..Options::default() };
+        Config::resolve(arguments, &surroundings, |_| unreachable!("no file is named"))
+            .map(|(config, _)| config.storage)
+            .map_err(|error| error.to_string())
+    };
+    let xdg = ("XDG_DATA_HOME", "/xdg");
+    let home = ("HOME", "/home/ada");
+    let own = directory("/home/ada/.local/share/supernode");
+    assert_eq!(resolve(&[home, xdg], None), Ok(directory("/xdg/supernode")));
+    assert_eq!(resolve(&[home, ("XDG_DATA_HOME", "")], None), Ok(own.clone()));
+    assert_eq!(resolve(&[home, ("XDG_DATA_HOME", "relative")], None), Ok(own));
+    assert_eq!(resolve(&[], Some(true)), Ok(Storage::Ephemeral));
+    assert_eq!(
+        resolve(&[("HOME", "")], None),
+        Err("there is no directory for the data, since neither XDG_DATA_HOME nor HOME is set; \
+            give one with --data DIR, or keep nothing with --ephemeral"
+            .into())
+    );
+}
+
+#[test]
+fn the_name_is_the_hosts_if_a_super_node_can_have_it() {
+    for (host, name) in [
+        (Some("laptop"), "laptop"),
+        (Some("laptop.example.org"), "laptop"),
+        (Some(""), "supernode"),
+        (Some(&*"x".repeat(64)), "supernode"),
+        (None, "supernode"),
+    ] {
+        let surroundings = Surroundings { variables: vec![], host_name: host.map(str::to_owned) };
+        let arguments = Options { ephemeral: Some(true), ..Options::default() };
+        let config = Config::resolve(arguments, &surroundings, |_| unreachable!()).unwrap().0;
+        assert_eq!(config.name, name, "{host:?}");
+    }
+}
+
+#[test]
+fn a_wrong_variable_is_named_with_what_it_takes() {
+    for (variable, text) in [
+        (
+            "SUPERNODE_HTTP=5851",
+            "SUPERNODE_HTTP is \"5851\"; expected an IP address and a port, as in 0.0.0.0:5851 or \
+            [::]:5851",
+        ),
+        (
+            "SUPERNODE_PUBLIC_METRICS=on",
+            "SUPERNODE_PUBLIC_METRICS is \"on\"; expected true, false, 1 or 0",
+        ),
+        (
+            "SUPERNODE_NAME=a\tb",
+            "SUPERNODE_NAME is \"a\\tb\"; expected 1 to 63 bytes without control characters",
+        ),
+    ] {
+        assert_eq!(error(&["SUPERNODE_LOG=warn", variable], ""), text);
+    }
+}
+
+#[test]
+fn an_unknown_variable_is_reported_and_ignored() {
+    let variables = ["SUPERNODE_HTPP=x", "SUPERNODE_PORT_5851_TCP=y", "supernode_http=z", "A=b"];
+    let (config, warnings) = resolve("", &variables, None).unwrap();
+    assert_eq!(config.http, DEFAULT_HTTP);
+    let warnings: Vec<_> = warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        warnings,
+        [
+            "SUPERNODE_HTPP is set but is not an option, did you mean SUPERNODE_HTTP?",
+            "SUPERNODE_PORT_5851_TCP is set but is not an option; it is ignored",
+        ]
+    );
+}
+
+#[test]
+fn what_is_wrong_in_a_file_is_named_with_file_line_and_what_to_write() {
+    let keys = "the keys are name, data, ephemeral, http, public-metrics, log";
+    for (file, text) in [
+        ("\nhtpp = 'x'", "line 2: unknown key `htpp`; did you mean `http`?"),
+        (
+            "public_metrics = 1",
+            "line 1: unknown key `public_metrics`; did you mean `public-metrics`?",
+        ),
+        ("# é\n\nport = 5", &*format!("line 3: unknown key `port`; {keys}")),
+        ("[server]\nhttp = ''", &*format!("line 1: unknown key `server`; {keys}")),
+        ("config = 'other.toml'", &*format!("line 1: unknown key `config`; {keys}")),
+        ("http = 5851", "line 1: `http` is 5851; expected a string in quotes"),
+        ("http = ['0.0.0.0:1']", "line 1: `http` is an array; expected a string in quotes"),
+        ("http.port = 1", "line 1: `http` is a table; expected a string in quotes"),
+        ("ephemeral = 'true'", "line 1: `ephemeral` is \"true\"; expected true or false"),
+        ("ephemeral = 1", "line 1: `ephemeral` is 1; expected true or false"),
+        (
+            "log = 'info'\nhttp = 'localhost:5851'",
+            "line 2: `http` is \"localhost:5851\"; expected an IP address and a port, as in \
+            0.0.0.0:5851 or [::]:5851",
+        ),
+        (
+            "data = '~/scope'",
+            "line 1: `data` is \"~/scope\"; expected the path of a directory; \"~\" is not \
+            expanded here",
+        ),
+        (
+            "log = 'supernode=loud'",
+            "line 1: `log` is \"supernode=loud\"; expected a level (error, warn, info, debug, \
+            trace) or directives such as \"warn,supernode=debug\"",
+        ),
+        ("log = 'info'\nlog = 'warn'", "line 2: this is not TOML: duplicate key"),
+    ] {
+        assert_eq!(error(&[], file), format!("{FILE}, {text}"), "{file}");
+    }
+    assert!(
+        error(&[], "name = 'a'\nhttp =\n")
+            .starts_with("supernode.toml, line 2: this is not TOML: ")
+    );
+}
+
+#[test]
+fn a_long_value_is_shortened_in_errors() {
+    let text = error(&[], &format!("name = '{}'", "é".repeat(300)));
+    assert!(text.contains(&format!("`name` is \"{}…\"; expected", "é".repeat(60))), "{text}");
+    assert!(!text.contains('\n'));
+}
+
+#[test]
+fn a_file_that_is_named_must_be_there() {
+    let error = resolve("--config elsewhere.toml", &[], None).unwrap_err().to_string();
+    assert!(error.starts_with("the configuration file elsewhere.toml cannot be read: "), "{error}");
+}

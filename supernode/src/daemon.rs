@@ -1,0 +1,84 @@
+//! The daemon's life: open, serve, say so, and stop in order.
+
+use std::io::{IsTerminal, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use dht::{Dht, Options, Storage};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::timeout;
+use tracing::{info, warn};
+
+use crate::config::{self, Config};
+use crate::state::AppState;
+use crate::{http, ready};
+
+/// How long requests under way may go on after the signal to stop.
+const DRAIN: Duration = Duration::from_secs(3);
+/// How long closing the store may take; with [`DRAIN`] below the five seconds promised.
+const CLOSE: Duration = Duration::from_millis(1500);
+
+/// Runs a super-node until it is told to stop.
+///
+/// # Errors
+/// Whatever keeps it from starting, with what to do about it.
+pub async fn run(config: Config) -> Result<()> {
+    // Before the ready line, so that whoever waits for it can stop us right away.
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    // The port first: a second node started by mistake then never touches the data.
+    let listener = http::listen(config.http).with_context(|| {
+        format!(
+            "cannot listen on {}: is another super-node running there? Choose another address \
+             with --http",
+            config.http
+        )
+    })?;
+    let address = listener.local_addr()?;
+    let storage = match &config.storage {
+        config::Storage::Ephemeral => Storage::Memory,
+        config::Storage::Directory(dir) => Storage::Disk(dir.clone()),
+    };
+    let dht = Dht::open(Options { storage }).await?;
+    let state = AppState::new(dht.clone(), &config.name, config.public_metrics);
+    let metrics = std::sync::Arc::clone(&state.metrics);
+    let server = http::Server::start(listener, http::router(state), metrics);
+    announce(&dht, address)?;
+    info!(id = %dht.id(), name = config.name, http = %address, storage = ?config.storage, "serving");
+    let tidying = tokio::spawn({
+        let dht = dht.clone();
+        async move { dht.tidy().await }
+    });
+    tokio::select! {
+        _ = terminate.recv() => info!("told to stop by SIGTERM"),
+        _ = interrupt.recv() => info!("told to stop by SIGINT"),
+    }
+    if timeout(DRAIN, server.stop()).await.is_err() {
+        warn!("some requests were not finished within {DRAIN:?}");
+    }
+    if timeout(CLOSE, dht.close()).await.is_err() {
+        warn!("the store was not closed in time; nothing acknowledged is lost");
+    }
+    tidying.abort();
+    info!("stopped");
+    Ok(())
+}
+
+/// Says that the node serves, and where: one line for programs, more for people.
+fn announce(dht: &Dht, address: std::net::SocketAddr) -> Result<()> {
+    let mut out = std::io::stdout();
+    writeln!(out, "{}", ready::ready_line(&dht.id(), address))
+        .and_then(|()| out.flush())
+        .context("cannot write the ready line to standard output")?;
+    if std::io::stderr().is_terminal() {
+        eprintln!("{}", ready::join_banner(address));
+    }
+    Ok(())
+}
+
+/// A number for the next request, to find its traces by.
+pub(crate) fn next_request_id() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}

@@ -1,0 +1,163 @@
+//! What the node counts, in the text format of Prometheus and OpenMetrics.
+
+#[cfg(test)]
+mod reference;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::time::Duration;
+
+use dht::Dht;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::load::Load;
+use crate::rpc::METHODS;
+
+/// Label sets are fixed beforehand, so that no request can make a new one.
+type Labels = [(&'static str, &'static str); 2];
+/// What a call to no known method is counted as.
+const UNKNOWN: &str = "unknown";
+
+/// The node's counters.
+pub struct Metrics {
+    registry: Registry,
+    /// One for each of [`METHODS`], and one for unknown methods.
+    calls: Vec<Calls>,
+    connections: Gauge<i64, AtomicI64>,
+    requests_refused: Family<[(&'static str, &'static str); 1], Counter>,
+}
+
+struct Calls {
+    done: Counter<u64, AtomicU64>,
+    faulted: Counter<u64, AtomicU64>,
+    seconds: Histogram,
+}
+
+impl Metrics {
+    /// All counters, at zero; what the node itself counts is read when it is asked for.
+    pub fn new(dht: Dht, load: Arc<Load>) -> Metrics {
+        let mut registry = Registry::with_prefix("scope");
+        let counted: Family<Labels, Counter> = Family::default();
+        let seconds: Family<[(&'static str, &'static str); 1], Histogram> =
+            Family::new_with_constructor(latency_histogram);
+        registry.register(
+            "rpc_calls",
+            "XML-RPC calls answered, by method and result",
+            counted.clone(),
+        );
+        registry.register_with_unit(
+            "rpc_duration",
+            "Time from a call's last byte to its reply, by method",
+            Unit::Seconds,
+            seconds.clone(),
+        );
+        let names = METHODS.iter().map(|method| method.name).chain([UNKNOWN]);
+        let calls = names.map(|method| Calls {
+            done: counted.get_or_create_owned(&[("method", method), ("result", "done")]),
+            faulted: counted.get_or_create_owned(&[("method", method), ("result", "fault")]),
+            seconds: seconds.get_or_create_owned(&[("method", method)]),
+        });
+        let calls = calls.collect();
+        let connections = Gauge::default();
+        registry.register("http_connections", "HTTP connections open", connections.clone());
+        let requests_refused = Family::default();
+        registry.register(
+            "http_requests_refused",
+            "HTTP requests refused before they were looked at, by reason",
+            requests_refused.clone(),
+        );
+        registry.register_collector(Box::new(Node { dht, load }));
+        Metrics { registry, calls, connections, requests_refused }
+    }
+
+    /// Counts a call to one of [`METHODS`], or to an unknown one.
+    pub fn count_call(&self, method: Option<usize>, faulted: bool, took: Duration) {
+        let calls = &self.calls[method.unwrap_or(METHODS.len())];
+        if faulted {
+            calls.faulted.inc()
+        } else {
+            calls.done.inc()
+        };
+        calls.seconds.observe(took.as_secs_f64());
+    }
+
+    /// Counts a request that was refused before it was looked at.
+    pub fn count_refused(&self, reason: &'static str) {
+        self.requests_refused.get_or_create(&[("reason", reason)]).inc();
+    }
+
+    /// The number of open connections.
+    pub fn connections(&self) -> &Gauge<i64, AtomicI64> {
+        &self.connections
+    }
+
+    /// All counters as text.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string does not fail.
+        let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);
+        text
+    }
+}
+
+/// From a tenth of a millisecond to some 3 s, each bucket twice the one before.
+fn latency_histogram() -> Histogram {
+    Histogram::new(prometheus_client::metrics::histogram::exponential_buckets(0.0001, 2.0, 16))
+}
+
+/// What the node knows of itself.
+struct Node {
+    dht: Dht,
+    load: Arc<Load>,
+}
+
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Node").field("id", &self.dht.id()).finish_non_exhaustive()
+    }
+}
+
+impl Collector for Node {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let status = self.dht.status();
+        let totals = status.totals;
+        let mut counter = |name: &str, help: &str, value: u64| {
+            let metric = ConstCounter::new(value);
+            metric.encode(encoder.encode_descriptor(name, help, None, metric.metric_type())?)
+        };
+        counter("dht_puts", "Puts asked of this node", status.puts)?;
+        counter("dht_gets", "Gets asked of this node", status.gets)?;
+        counter("dht_removes", "Removals asked of this node", status.removes)?;
+        counter("store_commits", "Commits to disk", totals.commits)?;
+        counter(
+            "store_committed_operations",
+            "Operations the commits were made of",
+            totals.committed_operations,
+        )?;
+        let commit_time = ConstCounter::new(totals.commit_micros as f64 / 1e6);
+        let help = "Time spent in commits";
+        let kind = commit_time.metric_type();
+        let unit = Some(&Unit::Seconds);
+        commit_time.encode(encoder.encode_descriptor(
+            "store_commit_duration",
+            help,
+            unit,
+            kind,
+        )?)?;
+        let mut gauge = |name: &str, help: &str, value: u64| {
+            let metric = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+            metric.encode(encoder.encode_descriptor(name, help, None, metric.metric_type())?)
+        };
+        gauge("store_entries", "Values held", totals.live)?;
+        gauge("store_tombstones", "Removals remembered", totals.tombstones)?;
+        gauge("store_bytes", "Bytes held, as quotas count them", totals.bytes)?;
+        gauge("requests_in_flight", "Requests in work", self.load.in_flight() as u64)?;
+        gauge("uptime_seconds", "Seconds since the start", self.load.uptime_s())
+    }
+}

@@ -1,0 +1,63 @@
+//! XML-RPC: from the bytes of a request to the bytes of its reply.
+//!
+//! ```text
+//! bytes ─ guard: is it safe to parse? ─ codec: a typed call ─ methods: one match ─┬─ scope
+//!                                                                                ├─ opendht
+//!                                  reply ─ codec ◄── value, or fault ◄───────────┴─ introspect
+//! ```
+
+mod codec;
+mod diagnose;
+mod fault;
+mod guard;
+mod introspect;
+mod methods;
+mod opendht;
+mod params;
+#[cfg(test)]
+mod reference;
+mod scope;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use dht::Dht;
+
+pub use fault::Fault;
+pub use table::{METHODS, Method};
+
+/// Longest request body, in bytes.
+pub const REQUEST_MAX: usize = 256 * 1024;
+/// Longest reply, in bytes.
+pub const REPLY_MAX: usize = 1024 * 1024;
+
+/// What a request came to.
+pub struct Answer {
+    /// The reply's XML.
+    pub xml: String,
+    /// Which of [`METHODS`] was called; `None` when it was none of them.
+    pub method: Option<usize>,
+    /// The fault's code, or 0.
+    pub fault: i32,
+}
+
+/// Answers a request.
+pub async fn answer(dht: &Dht, body: &[u8]) -> Answer {
+    let call = match codec::decode(body) {
+        Ok(call) => call,
+        Err(fault) => return refuse(fault),
+    };
+    let method = table::position(&call.method);
+    match methods::call(dht, call).await {
+        Ok(value) => match codec::encode(value) {
+            Ok(xml) => Answer { xml, method, fault: 0 },
+            Err(fault) => Answer { method, ..refuse(fault) },
+        },
+        Err(fault) => Answer { method, ..refuse(fault) },
+    }
+}
+
+/// The answer that nothing but this fault came of it.
+pub fn refuse(fault: Fault) -> Answer {
+    Answer { fault: fault.code(), xml: codec::encode_fault(fault), method: None }
+}

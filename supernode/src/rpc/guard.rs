@@ -1,0 +1,133 @@
+//! Is a body safe to hand to the parser? One pass over its markup, without building anything:
+//! the parser recurses as deep as the document does.
+
+use quick_xml::Reader;
+use quick_xml::events::{BytesDecl, Event};
+
+use super::Fault;
+
+/// How deep values may be nested in arrays and structs.
+pub(crate) const NESTING_MAX: usize = 16;
+
+/// Elements that can enclose the innermost value: `methodCall`, `params`, `param`, and for each
+/// value in a struct itself, `struct` and `member`; then its type.
+const DEPTH_MAX: usize = 3 + 3 * NESTING_MAX + 1;
+
+/// Checks a body and returns it as text.
+pub(super) fn check(body: &[u8]) -> Result<&str, Fault> {
+    let text = str::from_utf8(body).map_err(|error| {
+        parse(format!("the request is not UTF-8 from byte {} on", error.valid_up_to()))
+    })?;
+    // A byte order mark, which some editors leave in templates.
+    let text = text.trim_start_matches('\u{feff}');
+    let mut reader = Reader::from_str(text);
+    let (mut depth, mut nesting) = (0, 0);
+    loop {
+        let at = reader.buffer_position();
+        match reader.read_event() {
+            Ok(Event::Start(tag)) => {
+                depth += 1;
+                nesting += usize::from(tag.name().as_ref() == "value");
+                if nesting > NESTING_MAX || depth > DEPTH_MAX {
+                    return Err(too_deep(at));
+                }
+            }
+            // An element without content is one level as well.
+            Ok(Event::Empty(tag))
+                if nesting + usize::from(tag.name().as_ref() == "value") > NESTING_MAX
+                    || depth == DEPTH_MAX =>
+            {
+                return Err(too_deep(at));
+            }
+            Ok(Event::End(tag)) => {
+                depth = depth.saturating_sub(1);
+                nesting -= usize::from(nesting > 0 && tag.name().as_ref() == "value");
+            }
+            Ok(Event::DocType(_)) => {
+                return Err(parse("a document type declaration is not accepted".to_owned()));
+            }
+            Ok(Event::Decl(declaration)) => check_encoding(&declaration)?,
+            Ok(Event::Eof) if depth > 0 => {
+                return Err(parse("the XML ends before its elements do".to_owned()));
+            }
+            Ok(Event::Eof) => break,
+            Ok(_) => {}
+            Err(_) => return Err(parse(format!("the XML is malformed near byte {at}"))),
+        }
+    }
+    Ok(text)
+}
+
+fn check_encoding(declaration: &BytesDecl<'_>) -> Result<(), Fault> {
+    let Some(Ok(encoding)) = declaration.encoding() else { return Ok(()) };
+    let accepted = ["utf-8", "utf8", "us-ascii", "ascii"];
+    let given = encoding.as_ref();
+    if accepted.iter().any(|name| name.eq_ignore_ascii_case(given)) {
+        return Ok(());
+    }
+    Err(parse("the XML declares an encoding other than UTF-8 or US-ASCII".to_owned()))
+}
+
+fn too_deep(at: u64) -> Fault {
+    parse(format!("values are nested deeper than {NESTING_MAX} at byte {at}"))
+}
+
+fn parse(what: String) -> Fault {
+    Fault::Parse(what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(body: &str) -> String {
+        check(body.as_bytes()).unwrap_err().to_string()
+    }
+
+    fn nested(levels: usize) -> String {
+        let open = "<value><array><data>".repeat(levels);
+        format!("{open}<value/>{}", "</data></array></value>".repeat(levels))
+    }
+
+    #[test]
+    fn what_is_not_text_is_told_from_which_byte_on() {
+        let error = check(b"<a>\xff</a>").unwrap_err();
+        assert_eq!(error, Fault::Parse("the request is not UTF-8 from byte 3 on".to_owned()));
+    }
+
+    #[test]
+    fn values_nest_to_the_limit_and_no_deeper() {
+        assert!(check(nested(NESTING_MAX - 1).as_bytes()).is_ok());
+        assert!(refused(&nested(NESTING_MAX)).contains("nested deeper than 16"));
+        assert!(refused(&nested(1000)).contains("nested deeper than 16"));
+        assert!(refused(&"<struct>".repeat(1000)).contains("nested deeper than 16"));
+    }
+
+    #[test]
+    fn many_values_side_by_side_are_not_nested() {
+        assert!(check("<value/>".repeat(1000).as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn entities_cannot_be_declared() {
+        let bomb = "<!DOCTYPE b [<!ENTITY a \"aaaa\">]><methodCall>&a;</methodCall>";
+        assert!(refused(bomb).contains("document type declaration"));
+    }
+
+    #[test]
+    fn other_encodings_are_refused_and_the_usual_accepted() {
+        let declared = |name: &str| format!("<?xml version='1.0' encoding='{name}'?><a/>");
+        for good in ["UTF-8", "utf-8", "US-ASCII"] {
+            assert!(check(declared(good).as_bytes()).is_ok(), "{good}");
+        }
+        assert!(refused(&declared("ISO-8859-1")).contains("other than UTF-8"));
+        assert!(check(b"<?xml version='1.0'?><a/>").is_ok());
+    }
+
+    #[test]
+    fn broken_markup_is_told_where() {
+        assert!(refused("<a><b></a>").contains("malformed near byte 6"));
+        assert!(refused("<a><b>").contains("ends before its elements do"));
+        assert!(refused("<a").contains("malformed"));
+    }
+}

@@ -1,0 +1,37 @@
+//! Which method does what was called.
+
+use dht::Dht;
+use dxr::Value;
+
+use super::codec::Call;
+use super::params::Params;
+use super::{Fault, introspect, opendht, scope, table};
+
+/// Does what was called.
+pub(super) async fn call(dht: &Dht, call: Call) -> Result<Value, Fault> {
+    let method = table::find(&call.method).ok_or_else(|| unknown(&call.method))?;
+    let params = Params::new(method, call.params)?;
+    match method.name {
+        "scope.put" => scope::put(dht, params).await,
+        "scope.get" => scope::get(dht, params).await,
+        "scope.remove" => scope::remove(dht, params).await,
+        "put" => opendht::put(dht, params).await,
+        "put_removable" => opendht::put_removable(dht, params).await,
+        "get" => opendht::get(dht, params).await,
+        "get_details" => opendht::get_details(dht, params).await,
+        "rm" => opendht::rm(dht, params).await,
+        "system.listMethods" => Ok(introspect::list_methods()),
+        "system.methodSignature" => introspect::method_signature(params),
+        "system.methodHelp" => introspect::method_help(params),
+        _ => Err(unknown(&call.method)),
+    }
+}
+
+/// The fault of a method nobody knows.
+pub(super) fn unknown(name: &str) -> Fault {
+    let meant = match table::nearest(name) {
+        Some(known) => format!(", did you mean {known}?"),
+        None => ";".to_owned(),
+    };
+    Fault::UnknownMethod(format!("there is no such method{meant} system.listMethods lists all"))
+}

@@ -1,0 +1,67 @@
+//! `docs/reference/xml-rpc.md`, made from the table of methods.
+
+use std::fmt::Write;
+
+use base::limits::{
+    BYTES_PER_KEY_MAX, ENTRIES_PER_KEY_MAX, KEY_MAX, SECRET_MAX, TTL_MAX_S, TTL_MIN_S, VALUE_MAX,
+};
+
+use super::fault::FAULTS;
+use super::guard::NESTING_MAX;
+use super::scope::DEFAULT_TTL_S;
+use super::{METHODS, REPLY_MAX, REQUEST_MAX};
+use crate::config::assert_page;
+
+fn page() -> String {
+    let mut page = String::from(
+        "# XML-RPC\n\n\
+         Generated from `supernode/src/rpc/table.rs`; a test keeps it so.\n\n\
+         POST to `/` or `/RPC2` on port 5851. Where base64 is said, a string is taken as well; \
+         replies use base64. Parameters in brackets may be left out, from the last one on, or be \
+         nil.\n\n## Methods\n",
+    );
+    for method in &METHODS {
+        let mut params = String::new();
+        for (at, (name, kind)) in method.params.iter().enumerate() {
+            let comma = if at == 0 { "" } else { ", " };
+            let bracket = if at == method.required { "[" } else { "" };
+            let _ = write!(params, "{bracket}{comma}{name} {kind}");
+        }
+        let close = if method.required < method.params.len() { "]" } else { "" };
+        let _ = write!(
+            page,
+            "\n### `{}({params}{close}) → {}`\n\n{}\n",
+            method.name, method.returns, method.help
+        );
+    }
+    page.push_str("\n## Faults\n\n| code | meaning |\n|---|---|\n");
+    for (code, meaning) in FAULTS {
+        let _ = writeln!(page, "| {code} | {meaning} |");
+    }
+    page.push_str(
+        "\nThe text says what was wrong and with which parameter; it never repeats what was sent. \
+         A body that does not arrive within 10 s is answered with HTTP status 408.\n\n\
+         ## Limits\n\n| what | limit |\n|---|---|\n",
+    );
+    let limits = [
+        ("key", format!("{KEY_MAX} bytes")),
+        ("value", format!("{VALUE_MAX} bytes")),
+        ("secret", format!("{SECRET_MAX} bytes")),
+        ("ttl", format!("{TTL_MIN_S}–{TTL_MAX_S} s; {DEFAULT_TTL_S} s if not given")),
+        ("entries under one key", format!("{ENTRIES_PER_KEY_MAX}, removals of the week included")),
+        ("values under one key", format!("{BYTES_PER_KEY_MAX} bytes")),
+        ("request", format!("{REQUEST_MAX} bytes")),
+        ("reply", format!("{REPLY_MAX} bytes; above it fault 3: ask for pages")),
+        ("nesting of values", NESTING_MAX.to_string()),
+        ("encoding", "UTF-8, without document type declarations".to_owned()),
+    ];
+    for (what, limit) in limits {
+        let _ = writeln!(page, "| {what} | {limit} |");
+    }
+    page
+}
+
+#[test]
+fn the_reference_page_is_the_table() {
+    assert_page("xml-rpc.md", &page());
+}

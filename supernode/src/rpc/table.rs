@@ -1,0 +1,182 @@
+//! Every method: its parameters, what it returns, what it does. The one place this is stated;
+//! parameter checks, introspection, metrics and `docs/reference/xml-rpc.md` are made from it.
+
+/// A method that can be called.
+#[derive(Debug)]
+pub struct Method {
+    /// Its name.
+    pub name: &'static str,
+    /// Its parameters: name and XML-RPC type.
+    pub(crate) params: &'static [(&'static str, &'static str)],
+    /// How many of them, from the front, must be given.
+    pub(crate) required: usize,
+    /// The XML-RPC type it returns.
+    pub(crate) returns: &'static str,
+    /// What it does, for people.
+    pub(crate) help: &'static str,
+}
+
+/// All methods, in the order in which they are listed.
+pub const METHODS: [Method; 11] = [
+    Method {
+        name: "scope.put",
+        params: &[("key", "base64"), ("value", "base64"), ("secret", "base64"), ("ttl", "int")],
+        required: 2,
+        returns: "struct",
+        help: "Puts a value under a key for ttl seconds (a day if not given). Putting it again \
+               starts a new life, putting it after a removal brings it back. With a secret, only \
+               who knows the secret can remove it; an empty secret is none. Returns replicas, the \
+               copies on disk when the put was acknowledged, and latency_ms.",
+    },
+    Method {
+        name: "scope.get",
+        params: &[("key", "base64"), ("max", "int"), ("placemark", "base64")],
+        required: 1,
+        returns: "array",
+        help: "Returns all values under a key, as base64. With max, returns at most that many and \
+               a placemark: [values, placemark]; the placemark, given with the next call, at this \
+               node or any other, goes on from there. An empty placemark starts and ends a listing.",
+    },
+    Method {
+        name: "scope.remove",
+        params: &[("key", "base64"), ("value", "base64"), ("secret", "base64"), ("ttl", "int")],
+        required: 2,
+        returns: "int",
+        help: "Removes a value from a key: the one put with this secret, or, without one, the one \
+               put without. Returns 1 if it was there and 0 if not; fault 7 if it is there under \
+               other secrets only. The removal is remembered for seven days whatever the ttl.",
+    },
+    Method {
+        name: "put",
+        params: &[
+            ("key", "base64"),
+            ("value", "base64"),
+            ("ttl", "int"),
+            ("application", "string"),
+        ],
+        required: 4,
+        returns: "int",
+        help: "OpenDHT's put: key at most 20 bytes, value at most 1024, ttl at most 604800 s, more \
+               is taken for that. Returns 0 stored, 1 over capacity, 2 try again.",
+    },
+    Method {
+        name: "put_removable",
+        params: &[
+            ("key", "base64"),
+            ("value", "base64"),
+            ("hash_algorithm", "string"),
+            ("secret_hash", "base64"),
+            ("ttl", "int"),
+            ("application", "string"),
+        ],
+        required: 6,
+        returns: "int",
+        help: "OpenDHT's put of a value that can be removed: hash_algorithm is SHA, secret_hash \
+               the SHA-1 of the secret. Returns 0 stored, 1 over capacity, 2 try again.",
+    },
+    Method {
+        name: "get",
+        params: &[
+            ("key", "base64"),
+            ("maxvals", "int"),
+            ("placemark", "base64"),
+            ("application", "string"),
+        ],
+        required: 4,
+        returns: "array",
+        help: "OpenDHT's get: returns [values, placemark], about 1 KiB of values and at least one, \
+               in the order of their hashes. An empty placemark starts and ends a listing.",
+    },
+    Method {
+        name: "get_details",
+        params: &[
+            ("key", "base64"),
+            ("maxvals", "int"),
+            ("placemark", "base64"),
+            ("application", "string"),
+        ],
+        required: 4,
+        returns: "array",
+        help: "OpenDHT's get with details: each value is [value, seconds left to live, hash \
+               algorithm, secret hash], the last two empty for a value put without a secret.",
+    },
+    Method {
+        name: "rm",
+        params: &[
+            ("key", "base64"),
+            ("value_hash", "base64"),
+            ("hash_algorithm", "string"),
+            ("secret", "base64"),
+            ("ttl", "int"),
+            ("application", "string"),
+        ],
+        required: 6,
+        returns: "int",
+        help: "OpenDHT's rm: removes the value with this SHA-1 that was put with the SHA-1 of this \
+               secret, of at most 40 bytes. Returns 0 whether there was one or not.",
+    },
+    Method {
+        name: "system.listMethods",
+        params: &[],
+        required: 0,
+        returns: "array",
+        help: "Returns the names of all methods.",
+    },
+    Method {
+        name: "system.methodSignature",
+        params: &[("method", "string")],
+        required: 1,
+        returns: "array",
+        help: "Returns the ways to call a method, each the type it returns and then those of its \
+               parameters. Where base64 is said a string is taken as well.",
+    },
+    Method {
+        name: "system.methodHelp",
+        params: &[("method", "string")],
+        required: 1,
+        returns: "string",
+        help: "Returns what a method does.",
+    },
+];
+
+/// The number of a method in [`METHODS`].
+pub(super) fn position(name: &str) -> Option<usize> {
+    METHODS.iter().position(|method| method.name == name)
+}
+
+/// The method of that name.
+pub(super) fn find(name: &str) -> Option<&'static Method> {
+    METHODS.get(position(name)?)
+}
+
+/// The known name nearest to one that is not known, if any is near.
+pub(super) fn nearest(name: &str) -> Option<&'static str> {
+    // Comparing takes time in the product of both lengths; no method's name is nearly that long.
+    let name: String = name.chars().take(64).collect();
+    METHODS
+        .iter()
+        .map(|method| (strsim::damerau_levenshtein(&name, method.name), method.name))
+        .min()
+        .filter(|(distance, known)| *distance <= known.len() / 3)
+        .map(|(_, known)| known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_typo_finds_the_method_meant() {
+        assert_eq!(nearest("scope.gte"), Some("scope.get"));
+        assert_eq!(nearest("scope.put_value_under_key"), None);
+        assert_eq!(nearest(&"x".repeat(100_000)), None);
+    }
+
+    #[test]
+    fn names_are_unique_and_required_parameters_exist() {
+        for (at, method) in METHODS.iter().enumerate() {
+            assert_eq!(position(method.name), Some(at));
+            assert!(method.required <= method.params.len(), "{}", method.name);
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! What every request handler is given.
+
+use std::sync::Arc;
+
+use dht::Dht;
+
+use crate::load::Load;
+use crate::metrics::Metrics;
+
+/// The node as the HTTP handlers see it. Cloning is cheap.
+#[derive(Clone)]
+pub struct AppState {
+    /// The overlay.
+    pub dht: Dht,
+    /// The node's name for people.
+    pub name: Arc<str>,
+    /// How busy it is.
+    pub load: Arc<Load>,
+    /// What it has counted.
+    pub metrics: Arc<Metrics>,
+    /// Whether `/metrics` answers others than this machine.
+    pub public_metrics: bool,
+}
+
+impl AppState {
+    /// The state of a node that has just been opened.
+    pub fn new(dht: Dht, name: &str, public_metrics: bool) -> AppState {
+        let load = Arc::new(Load::new());
+        let metrics = Arc::new(Metrics::new(dht.clone(), Arc::clone(&load)));
+        AppState { dht, name: name.into(), load, metrics, public_metrics }
+    }
+}
