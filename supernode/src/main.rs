@@ -6,8 +6,11 @@ use std::process::ExitCode;
 use supernode::cli::{self, Cli, Command};
 use supernode::config::Config;
 use supernode::{client, daemon};
-use tracing::{error, warn};
+use tracing::warn;
 use tracing_subscriber::EnvFilter;
+
+/// The exit code of wrong usage, clap's own.
+const WRONG_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
     let cli = Cli::from_process();
@@ -27,14 +30,13 @@ fn main() -> ExitCode {
 fn run_daemon(cli: Cli) -> ExitCode {
     let (config, warnings) = match Config::load(cli.options) {
         Ok(loaded) => loaded,
-        Err(error) => return fail(&error),
-    };
-    let filter = match EnvFilter::try_new(&config.log) {
-        Ok(filter) => filter,
-        Err(error) => return fail(&format!("`log` is no filter: {error}")),
+        Err(error) => {
+            fail(&error);
+            return ExitCode::from(WRONG_USAGE);
+        }
     };
     tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_env_filter(EnvFilter::new(&config.log))
         .with_ansi(io::stderr().is_terminal())
         .with_writer(io::stderr)
         .init();
@@ -44,10 +46,7 @@ fn run_daemon(cli: Cli) -> ExitCode {
     in_runtime(async {
         match daemon::run(config).await {
             Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                error!("the super-node does not start");
-                fail(&format!("{error:#}"))
-            }
+            Err(error) => fail(&format!("{error:#}")),
         }
     })
 }
@@ -60,6 +59,6 @@ fn in_runtime(work: impl Future<Output = ExitCode>) -> ExitCode {
 }
 
 fn fail(error: &dyn std::fmt::Display) -> ExitCode {
-    eprintln!("supernode: {error}");
+    eprintln!("error: {error}");
     ExitCode::FAILURE
 }

@@ -9,7 +9,7 @@
 mod codec;
 mod diagnose;
 mod fault;
-mod guard;
+pub(crate) mod guard;
 mod introspect;
 mod methods;
 mod opendht;

@@ -4,17 +4,12 @@
 use base::limits::{BYTES_PER_KEY_MAX, ENTRIES_PER_KEY_MAX};
 use base::{Key, Secret, Ttl, Value};
 use dxr::{FaultResponse, MethodCall, MethodResponse, Value as Xml};
-use quick_xml::Reader;
-use quick_xml::events::Event;
 
 use crate::cli::NodeUrl;
+use crate::rpc::guard;
 
 use super::error::{ClientError, NotANode};
 use super::http;
-
-/// Deepest reply that is decoded, in elements; the decoder's stack grows with it. 16 arrays in each
-/// other, the most a super-node sends, are 51.
-const DEPTH_MAX: usize = 64;
 
 /// Stores a value. How many copies were on disk when the node answered, and after how many
 /// milliseconds it did.
@@ -95,33 +90,12 @@ async fn call(node: &NodeUrl, method: &str, params: Vec<Xml>) -> Result<Xml, Cli
     let call = MethodCall { name: method.into(), params }.to_xml().map_err(|_| not_xml_rpc())?;
     let call = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>{call}");
     let reply = http::post(node, call).await?;
-    let reply = str::from_utf8(&reply).map_err(|_| not_xml_rpc())?;
-    if is_too_deep(reply) {
-        return Err(not_xml_rpc());
-    }
+    let reply = guard::check(&reply).map_err(|_| not_xml_rpc())?;
     if let Ok(response) = MethodResponse::from_xml(reply) {
         return Ok(response.value);
     }
     let fault = FaultResponse::from_xml(reply).map_err(|_| not_xml_rpc())?.fault;
     Err(ClientError::Fault { code: fault.code(), message: fault.string().into() })
-}
-
-/// Whether the elements nest deeper than [`DEPTH_MAX`]; also for what is not XML.
-fn is_too_deep(xml: &str) -> bool {
-    let mut reader = Reader::from_str(xml);
-    let mut depth = 0_usize;
-    loop {
-        depth = match reader.read_event() {
-            Ok(Event::Start(_)) => depth + 1,
-            Ok(Event::End(_)) => depth.saturating_sub(1),
-            Ok(Event::Eof) => return false,
-            Ok(_) => depth,
-            Err(_) => return true,
-        };
-        if depth > DEPTH_MAX {
-            return true;
-        }
-    }
 }
 
 /// An empty secret stands for none where a later parameter follows.

@@ -100,7 +100,9 @@ fn is_base64(text: &str) -> bool {
     let digits =
         text.iter().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'));
     let padding = text.len() - digits.count();
-    text.len() % 4 == 0 && padding <= 2 && text.iter().rev().take(padding).all(|&b| b == b'=')
+    text.len().is_multiple_of(4)
+        && padding <= 2
+        && text.iter().rev().take(padding).all(|&b| b == b'=')
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 //! Is a body safe to hand to the parser? One pass over its markup, without building anything:
-//! the parser recurses as deep as the document does.
+//! the parser recurses as deep as the document does. The client checks replies by it as well.
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesDecl, Event};
@@ -14,7 +14,7 @@ pub(crate) const NESTING_MAX: usize = 16;
 const DEPTH_MAX: usize = 3 + 3 * NESTING_MAX + 1;
 
 /// Checks a body and returns it as text.
-pub(super) fn check(body: &[u8]) -> Result<&str, Fault> {
+pub(crate) fn check(body: &[u8]) -> Result<&str, Fault> {
     let text = str::from_utf8(body).map_err(|error| {
         parse(format!("the request is not UTF-8 from byte {} on", error.valid_up_to()))
     })?;
