@@ -147,24 +147,3 @@ fn as_page(reply: Xml) -> Option<(Vec<Vec<u8>>, Vec<u8>)> {
 fn unexpected(node: &NodeUrl, what: &'static str) -> ClientError {
     ClientError::NotANode { node: node.clone(), what: NotANode::Unexpected(what) }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sixteen_arrays_deep_is_read_and_what_would_fill_the_stack_is_not() {
-        let nested = |arrays: usize| {
-            let mut value = Xml::Integer(1);
-            for _ in 0..arrays {
-                value = Xml::Array(vec![value]);
-            }
-            MethodResponse { value }.to_xml().unwrap()
-        };
-        assert!(!is_too_deep(&nested(16)));
-        assert!(is_too_deep(&nested(21)));
-        assert!(is_too_deep(&"<value><array><data>".repeat(100_000)));
-        assert!(is_too_deep(&"<a b=\"</a>\">".repeat(100_000)));
-        assert!(!is_too_deep("plain text"), "deep it is not; the decoder refuses it");
-    }
-}
