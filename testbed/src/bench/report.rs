@@ -1,0 +1,150 @@
+//! What a bench prints: a table of figures, their floors, and the machine.
+
+use serde_json::{Value, json};
+
+/// What a figure should reach.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Floor {
+    /// Told for comparison only.
+    None,
+    /// Not less.
+    AtLeast(f64),
+    /// Not more.
+    AtMost(f64),
+}
+
+/// One figure.
+#[derive(Debug)]
+struct Row {
+    what: String,
+    value: f64,
+    unit: &'static str,
+    floor: Floor,
+}
+
+/// The figures of one bench.
+#[derive(Debug)]
+pub(super) struct Report {
+    title: &'static str,
+    machine: String,
+    rows: Vec<Row>,
+}
+
+impl Floor {
+    fn reached(self, value: f64) -> Option<bool> {
+        match self {
+            Floor::None => None,
+            Floor::AtLeast(floor) => Some(value >= floor),
+            Floor::AtMost(floor) => Some(value <= floor),
+        }
+    }
+}
+
+impl Report {
+    /// An empty report of this machine.
+    pub(super) fn new(title: &'static str) -> Report {
+        Report { title, machine: machine(), rows: Vec::new() }
+    }
+
+    /// Adds a figure.
+    pub(super) fn add(
+        &mut self,
+        what: impl Into<String>,
+        value: f64,
+        unit: &'static str,
+        floor: Floor,
+    ) {
+        self.rows.push(Row { what: what.into(), value, unit, floor });
+    }
+
+    /// For people and for `docs/measurements.md`.
+    pub(super) fn markdown(&self) -> String {
+        let mut text = format!("## {}\n\n", self.title);
+        text.push_str("| what | value | floor | reached |\n|---|---|---|---|\n");
+        for Row { what, value, unit, floor } in &self.rows {
+            let shown = match floor {
+                Floor::None => String::new(),
+                Floor::AtLeast(floor) => format!("≥ {}", with_unit(*floor, unit)),
+                Floor::AtMost(floor) => format!("≤ {}", with_unit(*floor, unit)),
+            };
+            let reached = match floor.reached(*value) {
+                None => "",
+                Some(true) => "yes",
+                Some(false) => "**no**",
+            };
+            let value = with_unit(*value, unit);
+            text.push_str(&format!("| {what} | {value} | {shown} | {reached} |\n"));
+        }
+        text.push_str(&format!("\n{}", self.machine));
+        text
+    }
+
+    /// For programs.
+    pub(super) fn json(&self) -> String {
+        let rows: Vec<Value> = self
+            .rows
+            .iter()
+            .map(|row| {
+                let (at_least, at_most) = match row.floor {
+                    Floor::None => (None, None),
+                    Floor::AtLeast(floor) => (Some(floor), None),
+                    Floor::AtMost(floor) => (None, Some(floor)),
+                };
+                json!({
+                    "what": row.what, "value": row.value, "unit": row.unit,
+                    "at_least": at_least, "at_most": at_most,
+                    "reached": row.floor.reached(row.value),
+                })
+            })
+            .collect();
+        json!({ "title": self.title, "machine": self.machine, "rows": rows }).to_string()
+    }
+}
+
+/// Three significant digits are more than a shared machine repeats.
+fn with_unit(value: f64, unit: &str) -> String {
+    let digits = match value.abs() {
+        a if a >= 100.0 => 0,
+        a if a >= 10.0 => 1,
+        _ => 2,
+    };
+    format!("{value:.digits$} {unit}").trim_end().to_owned()
+}
+
+/// Cores, processor and kernel, as Linux tells them.
+fn machine() -> String {
+    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1));
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    format!("{cores} cores, {}, Linux {}", cpu.unwrap_or("unknown processor"), kernel.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report() -> Report {
+        let mut report = Report::new("T");
+        report.add("ratio", 0.51, "×", Floor::AtLeast(0.5));
+        report.add("memory", 301.2, "MB", Floor::AtMost(300.0));
+        report.add("rate", 12345.6, "/s", Floor::None);
+        report
+    }
+
+    #[test]
+    fn the_table_says_what_is_reached() {
+        let text = report().markdown();
+        assert!(text.contains("| ratio | 0.51 × | ≥ 0.50 × | yes |"), "{text}");
+        assert!(text.contains("| memory | 301 MB | ≤ 300 MB | **no** |"), "{text}");
+        assert!(text.contains("| rate | 12346 /s |  |  |"), "{text}");
+    }
+
+    #[test]
+    fn programs_get_the_same_in_json() {
+        let value: Value = serde_json::from_str(&report().json()).unwrap();
+        assert_eq!(value["rows"][0]["reached"], true);
+        assert_eq!(value["rows"][1]["at_most"], 300.0);
+        assert_eq!(value["rows"][2]["reached"], Value::Null);
+    }
+}
