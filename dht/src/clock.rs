@@ -19,6 +19,11 @@ pub struct Reading {
 pub trait Clock: Send + Sync + 'static {
     /// Reads the clocks.
     fn read(&self) -> Reading;
+
+    /// [`Reading::since_boot_ms`] alone: what every operation asks.
+    fn since_boot_ms(&self) -> u64 {
+        self.read().since_boot_ms
+    }
 }
 
 /// The machine's own clocks.
@@ -40,7 +45,7 @@ impl SystemClock {
     }
 
     #[cfg(target_os = "linux")]
-    fn since_boot_ms(&self) -> u64 {
+    fn boot_clock_ms(&self) -> u64 {
         let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
         let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
         let millis = u64::try_from(time.tv_nsec / 1_000_000).unwrap_or(0);
@@ -49,7 +54,7 @@ impl SystemClock {
 
     /// Elsewhere than on Linux every start counts as a boot, since no boot id tells otherwise.
     #[cfg(not(target_os = "linux"))]
-    fn since_boot_ms(&self) -> u64 {
+    fn boot_clock_ms(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 }
@@ -65,9 +70,13 @@ impl Clock for SystemClock {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Reading {
             boot: self.boot,
-            since_boot_ms: self.since_boot_ms(),
+            since_boot_ms: self.boot_clock_ms(),
             wall_ms: u64::try_from(wall.as_millis()).unwrap_or(u64::MAX),
         }
+    }
+
+    fn since_boot_ms(&self) -> u64 {
+        self.boot_clock_ms()
     }
 }
 
@@ -111,6 +120,10 @@ impl Clock for ManualClock {
 impl<C: Clock + ?Sized> Clock for std::sync::Arc<C> {
     fn read(&self) -> Reading {
         (**self).read()
+    }
+
+    fn since_boot_ms(&self) -> u64 {
+        (**self).since_boot_ms()
     }
 }
 

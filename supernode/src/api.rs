@@ -1,5 +1,7 @@
 //! The JSON interface.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
@@ -46,11 +48,11 @@ pub struct LoadStatus {
 }
 
 /// `GET /api/v1/status`.
-pub async fn status(State(state): State<AppState>) -> Json<Status> {
+pub async fn status(State(state): State<Arc<AppState>>) -> Json<Status> {
     let totals = state.dht.status().totals;
     Json(Status {
         id: state.dht.id().to_string(),
-        name: state.name.to_string(),
+        name: state.name.clone(),
         version: env!("CARGO_PKG_VERSION"),
         peers: Vec::new(),
         entries: totals.live,

@@ -1,6 +1,7 @@
 //! The daemon's life: open, serve, say so, and stop in order.
 
 use std::io::{IsTerminal, Write};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -41,8 +42,8 @@ pub async fn run(config: Config) -> Result<()> {
         config::Storage::Directory(dir) => Storage::Disk(dir.clone()),
     };
     let dht = Dht::open(Options { storage }).await?;
-    let state = AppState::new(dht.clone(), &config.name, config.public_metrics);
-    let metrics = std::sync::Arc::clone(&state.metrics);
+    let state = Arc::new(AppState::new(dht.clone(), &config.name, config.public_metrics));
+    let metrics = Arc::clone(&state.metrics);
     let server = http::Server::start(listener, http::router(state), metrics);
     announce(&dht, address)?;
     info!(id = %dht.id(), name = config.name, http = %address, storage = ?config.storage, "serving");

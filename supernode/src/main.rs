@@ -9,6 +9,11 @@ use supernode::{client, daemon};
 use tracing::warn;
 use tracing_subscriber::EnvFilter;
 
+/// A call is parsed into many small pieces, and a third of its time went into the system's
+/// allocator (`docs/measurements.md`).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The exit code of wrong usage, clap's own.
 const WRONG_USAGE: u8 = 2;
 

@@ -7,13 +7,12 @@ use dht::Dht;
 use crate::load::Load;
 use crate::metrics::Metrics;
 
-/// The node as the HTTP handlers see it. Cloning is cheap.
-#[derive(Clone)]
+/// The node as the HTTP handlers see it.
 pub struct AppState {
     /// The overlay.
     pub dht: Dht,
     /// The node's name for people.
-    pub name: Arc<str>,
+    pub name: String,
     /// How busy it is.
     pub load: Arc<Load>,
     /// What it has counted.
@@ -27,6 +26,6 @@ impl AppState {
     pub fn new(dht: Dht, name: &str, public_metrics: bool) -> AppState {
         let load = Arc::new(Load::new());
         let metrics = Arc::new(Metrics::new(dht.clone(), Arc::clone(&load)));
-        AppState { dht, name: name.into(), load, metrics, public_metrics }
+        AppState { dht, name: name.to_owned(), load, metrics, public_metrics }
     }
 }

@@ -54,7 +54,7 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn now(&self) -> u64 {
-        self.timeline.at(self.clock.read())
+        self.timeline.at(self.clock.since_boot_ms())
     }
 }
 

@@ -1,8 +1,9 @@
 //! A store that forgets everything when it is dropped: for `--ephemeral` nodes and tests.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, btree_map};
 use std::future::ready;
 use std::ops::RangeBounds;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use base::{Entry, EntryId, Lifetime, Place, Secret, State, Value, Version};
@@ -20,6 +21,12 @@ const OVERHEAD: usize = 300;
 /// Most places looked at for expired entries by one call, so that none is held up by many
 /// deadlines at once.
 const SWEEP_MAX: usize = 256;
+
+/// Parts the places are divided into.
+const SHELVES: usize = 16;
+
+/// Rows the expiry index may have beyond two an entry.
+const INDEX_SLACK: usize = 1024;
 
 /// How an in-memory store behaves.
 #[derive(Debug, Clone, Copy)]
@@ -40,16 +47,27 @@ pub struct MemoryStore {
     clock: Box<dyn Clock>,
     timeline: Timeline,
     options: MemoryOptions,
-    shelf: Mutex<Shelf>,
+    /// By the first bits of the place, so that threads seldom wait for each other.
+    shelves: [Mutex<Shelf>; SHELVES],
+    /// Memory used by all, as the capacity counts it.
+    size: AtomicUsize,
 }
 
+/// The entries of one part of the places.
 #[derive(Default)]
 struct Shelf {
     /// Each place's entries, in the order of their ids.
     places: BTreeMap<Place, Vec<Held>>,
-    /// Seconds on the timeline at which a place has something to expire.
-    expiry: BTreeSet<(u64, Place)>,
+    expiry: ExpiryIndex,
     totals: Totals,
+}
+
+/// Where something expires, by the second of the timeline by which it has. Only ever added to: a
+/// deadline that was put off leaves a row behind, at which nothing is then found to expire.
+#[derive(Default)]
+struct ExpiryIndex {
+    seconds: BTreeMap<u64, Vec<Place>>,
+    rows: usize,
 }
 
 /// An entry as held here; smaller than [`Entry`].
@@ -67,36 +85,37 @@ impl MemoryStore {
     /// An empty store.
     pub fn new(options: MemoryOptions, clock: impl Clock) -> MemoryStore {
         let timeline = Timeline::start(None, clock.read());
-        MemoryStore { clock: Box::new(clock), timeline, options, shelf: Mutex::default() }
+        let shelves = std::array::from_fn(|_| Mutex::default());
+        let size = AtomicUsize::new(0);
+        MemoryStore { clock: Box::new(clock), timeline, options, shelves, size }
     }
 
     fn now(&self) -> u64 {
-        self.timeline.at(self.clock.read())
+        self.timeline.at(self.clock.since_boot_ms())
     }
 
-    fn shelf(&self) -> MutexGuard<'_, Shelf> {
-        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    fn shelf(&self, place: &Place) -> MutexGuard<'_, Shelf> {
+        let shelf = &self.shelves[usize::from(place.as_bytes()[0]) * SHELVES / 256];
+        shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn apply_now(&self, place: Place, entry: &Entry) -> Result<Applied, StoreError> {
+    /// Changes a shelf, and counts by how much it grew or shrank.
+    fn change<T>(&self, shelf: &mut Shelf, change: impl FnOnce(&mut Shelf) -> T) -> T {
+        let before = shelf.size();
+        let result = change(shelf);
+        // Wraps when it shrank, as the addition does.
+        self.size.fetch_add(shelf.size().wrapping_sub(before), Ordering::Relaxed);
+        result
+    }
+
+    fn apply_now(&self, place: Place, arriving: &Entry) -> Result<Applied, StoreError> {
         let now = self.now();
-        let mut shelf = self.shelf();
-        shelf.sweep(now);
-        let (held, usage) = shelf.look(&place, entry.id(), now);
-        match decide(entry, held.as_ref(), usage)? {
-            Decision::Write(applied) => {
-                if entry.value().is_some() && shelf.size() + entry.cost() > self.options.capacity {
-                    return Err(StoreError::OverCapacity(NoRoom::Memory));
-                }
-                shelf.replace(place, Held::new(entry, now));
-                Ok(applied)
-            }
-            Decision::Shorten(life, applied) => {
-                shelf.shorten(place, entry.id(), now + life.as_millis());
-                Ok(applied)
-            }
-            Decision::Leave(applied) => Ok(applied),
-        }
+        let size = self.size.load(Ordering::Relaxed).saturating_add(arriving.cost());
+        let has_room = size <= self.options.capacity;
+        self.change(&mut self.shelf(&place), |shelf| {
+            shelf.sweep(now);
+            shelf.apply(place, arriving, now, has_room)
+        })
     }
 }
 
@@ -107,7 +126,7 @@ impl Store for MemoryStore {
 
     fn list(&self, place: &Place, range: IdRange, limit: ListLimit) -> Result<Listed, StoreError> {
         let now = self.now();
-        let shelf = self.shelf();
+        let shelf = self.shelf(place);
         let held = shelf.places.get(place).map_or(&[][..], Vec::as_slice);
         let mut listed = Listed { entries: Vec::new(), more: false };
         let mut bytes = 0;
@@ -125,9 +144,15 @@ impl Store for MemoryStore {
 
     fn totals(&self) -> Totals {
         let now = self.now();
-        let mut shelf = self.shelf();
-        shelf.sweep(now);
-        shelf.totals
+        let mut all = Totals::default();
+        for shelf in &self.shelves {
+            let mut shelf = shelf.lock().unwrap_or_else(PoisonError::into_inner);
+            self.change(&mut shelf, |shelf| shelf.sweep(now));
+            all.live += shelf.totals.live;
+            all.tombstones += shelf.totals.tombstones;
+            all.bytes += shelf.totals.bytes;
+        }
+        all
     }
 
     fn tidy(&self) -> Pending<()> {
@@ -147,88 +172,112 @@ impl Shelf {
         entries.unwrap_or(usize::MAX).saturating_mul(OVERHEAD) + bytes.unwrap_or(usize::MAX)
     }
 
-    /// The unexpired copy of an entry, and what its key uses. Expired entries of the key go first.
-    fn look(&mut self, place: &Place, id: EntryId, now: u64) -> (Option<Entry>, Usage) {
-        self.expire_place(place, now);
-        let held = self.places.get(place).map_or(&[][..], Vec::as_slice);
-        let usage =
-            Usage { entries: held.len(), bytes: held.iter().map(Held::cost).sum::<usize>() };
-        let found = held.binary_search_by_key(&id, |held| held.id).ok();
-        (found.map(|at| held[at].to_entry(now)), usage)
-    }
-
-    fn replace(&mut self, place: Place, new: Held) {
-        self.totals.add(&new);
-        let deadline = new.deadline;
-        let entries = self.places.entry(place).or_default();
-        let old = match entries.binary_search_by_key(&new.id, |held| held.id) {
-            Ok(at) => Some(std::mem::replace(&mut entries[at], new)),
-            Err(at) => {
-                if entries.is_empty() {
-                    // Most keys have one entry; a vector's first push makes room for four.
-                    entries.reserve_exact(1);
-                }
-                entries.insert(at, new);
-                None
+    fn apply(
+        &mut self,
+        place: Place,
+        arriving: &Entry,
+        now: u64,
+        has_room: bool,
+    ) -> Result<Applied, StoreError> {
+        let Shelf { places, expiry, totals } = self;
+        let mut slot = places.entry(place);
+        let (mut held, mut usage) = (None, Usage::default());
+        if let btree_map::Entry::Occupied(entries) = &mut slot {
+            let entries = entries.get_mut();
+            expire(entries, totals, now);
+            usage.entries = entries.len();
+            usage.bytes = entries.iter().map(Held::cost).sum();
+            held = find(entries, arriving.id()).ok().map(|at| entries[at].to_entry(now));
+        }
+        let (new, applied) = match decide(arriving, held.as_ref(), usage)? {
+            Decision::Write(_) if arriving.value().is_some() && !has_room => {
+                return Err(StoreError::OverCapacity(NoRoom::Memory));
             }
+            Decision::Write(applied) => (Held::new(arriving, now), applied),
+            Decision::Shorten(life, applied) => {
+                let deadline = now + life.as_millis();
+                let held = held.as_ref().map(|held| Held::new(held, now));
+                let Some(held) = held else { return Ok(applied) };
+                (Held { deadline, ..held }, applied)
+            }
+            Decision::Leave(applied) => return Ok(applied),
         };
-        self.expiry.insert((second(deadline), place));
-        if let Some(old) = old {
-            self.totals.subtract(&old);
-            self.forget_deadline(place, old.deadline);
+        expiry.add(new.deadline, place);
+        totals.add(&new);
+        // Most keys have one entry; a vector's first push makes room for four.
+        let entries = slot.or_insert_with(|| Vec::with_capacity(1));
+        match find(entries, new.id) {
+            Ok(at) => totals.subtract(&std::mem::replace(&mut entries[at], new)),
+            Err(at) => entries.insert(at, new),
         }
+        self.bound_index();
+        Ok(applied)
     }
 
-    fn shorten(&mut self, place: Place, id: EntryId, deadline: u64) {
-        let Some(entries) = self.places.get_mut(&place) else { return };
-        let Ok(at) = entries.binary_search_by_key(&id, |held| held.id) else { return };
-        let old = std::mem::replace(&mut entries[at].deadline, deadline);
-        self.expiry.insert((second(deadline), place));
-        self.forget_deadline(place, old);
-    }
-
-    /// Takes a deadline out of the index, unless another entry of the place shares it.
-    fn forget_deadline(&mut self, place: Place, deadline: u64) {
-        let shared = self.places.get(&place).is_some_and(|entries| {
-            entries.iter().any(|held| second(held.deadline) == second(deadline))
-        });
-        if !shared {
-            self.expiry.remove(&(second(deadline), place));
-        }
-    }
-
+    /// Removes what has expired, at a bounded number of places.
     fn sweep(&mut self, now: u64) {
         for _ in 0..SWEEP_MAX {
-            match self.expiry.first() {
-                Some(&(due, place)) if due * 1000 <= now => {
-                    self.expiry.remove(&(due, place));
-                    self.expire_place(&place, now);
+            let Some(place) = self.expiry.pop_due(now) else { return };
+            if let btree_map::Entry::Occupied(mut entries) = self.places.entry(place) {
+                expire(entries.get_mut(), &mut self.totals, now);
+                if entries.get().is_empty() {
+                    entries.remove();
                 }
-                _ => return,
             }
         }
     }
 
-    fn expire_place(&mut self, place: &Place, now: u64) {
-        let Some(entries) = self.places.get_mut(place) else { return };
-        if entries.iter().all(|held| held.deadline > now) {
+    /// Makes the index anew when most of its rows are left behind by deadlines put off.
+    fn bound_index(&mut self) {
+        let entries: usize =
+            usize::try_from(self.totals.live + self.totals.tombstones).unwrap_or(usize::MAX);
+        if self.expiry.rows <= entries.saturating_mul(2).saturating_add(INDEX_SLACK) {
             return;
         }
-        entries.retain(|held| {
-            let alive = held.deadline > now;
-            if !alive {
-                self.totals.subtract(held);
-                self.expiry.remove(&(second(held.deadline), *place));
+        self.expiry = ExpiryIndex::default();
+        for (place, entries) in &self.places {
+            for held in entries {
+                self.expiry.add(held.deadline, *place);
             }
-            alive
-        });
-        for held in entries.iter() {
-            self.expiry.insert((second(held.deadline), *place));
-        }
-        if entries.is_empty() {
-            self.places.remove(place);
         }
     }
+}
+
+impl ExpiryIndex {
+    fn add(&mut self, deadline: u64, place: Place) {
+        self.seconds.entry(second(deadline)).or_default().push(place);
+        self.rows += 1;
+    }
+
+    /// A place at which something may have expired.
+    fn pop_due(&mut self, now: u64) -> Option<Place> {
+        loop {
+            let mut first = self.seconds.first_entry()?;
+            if first.key() * 1000 > now {
+                return None;
+            }
+            if let Some(place) = first.get_mut().pop() {
+                self.rows -= 1;
+                return Some(place);
+            }
+            first.remove();
+        }
+    }
+}
+
+/// Removes what has expired from a place's entries.
+fn expire(entries: &mut Vec<Held>, totals: &mut Totals, now: u64) {
+    entries.retain(|held| {
+        let alive = held.deadline > now;
+        if !alive {
+            totals.subtract(held);
+        }
+        alive
+    });
+}
+
+fn find(entries: &[Held], id: EntryId) -> Result<usize, usize> {
+    entries.binary_search_by_key(&id, |held| held.id)
 }
 
 /// The second of the expiry index by which a deadline has passed.
@@ -275,5 +324,46 @@ impl Totals {
     fn subtract(&mut self, held: &Held) {
         *(if held.removed { &mut self.tombstones } else { &mut self.live }) -= 1;
         self.bytes -= held.cost() as u64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base::{Key, SecretTag};
+
+    use super::*;
+    use crate::SystemClock;
+
+    #[test]
+    fn refreshing_does_not_grow_the_index_without_bound() {
+        let store = MemoryStore::new(MemoryOptions::default(), SystemClock::new());
+        let place = Key::new("k").unwrap().place();
+        for version in 1..10_000 {
+            let value = Value::new("v").unwrap();
+            let life = Lifetime::from_millis(86_400_000 + version);
+            let put = Entry::live(value, SecretTag::NONE, Version::new(version), life);
+            store.apply_now(place, &put).unwrap();
+        }
+        assert!(store.shelf(&place).expiry.rows <= INDEX_SLACK + 2);
+        assert_eq!(store.totals().live, 1);
+    }
+
+    #[test]
+    fn a_full_memory_refuses_values_and_lets_removals_through() {
+        let options = MemoryOptions { capacity: 2 * OVERHEAD + 10 };
+        let store = MemoryStore::new(options, SystemClock::new());
+        let place = Key::new("k").unwrap().place();
+        let life = Lifetime::from_millis(1000);
+        let put = |text: &'static str, version| {
+            let value = Value::new(text).unwrap();
+            Entry::live(value, SecretTag::NONE, Version::new(version), life)
+        };
+        for text in ["a", "b"] {
+            store.apply_now(place, &put(text, 1)).unwrap();
+        }
+        let refused = store.apply_now(place, &put("a longer one", 1));
+        assert_eq!(refused, Err(StoreError::OverCapacity(NoRoom::Memory)));
+        let removal = Entry::removal(put("a", 1).id(), None, Version::new(2)).unwrap();
+        assert_eq!(store.apply_now(place, &removal), Ok(Applied::Stored { was_live: true }));
     }
 }

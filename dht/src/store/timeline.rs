@@ -29,14 +29,14 @@ impl Timeline {
         Timeline { anchor: Mark { at, reading: now } }
     }
 
-    /// Where on the line a moment is.
-    pub(super) fn at(&self, now: Reading) -> u64 {
-        self.anchor.at + now.since_boot_ms.saturating_sub(self.anchor.reading.since_boot_ms)
+    /// Where on the line a moment is, given the time since boot.
+    pub(super) fn at(&self, since_boot_ms: u64) -> u64 {
+        self.anchor.at + since_boot_ms.saturating_sub(self.anchor.reading.since_boot_ms)
     }
 
     /// The mark to keep at that moment.
     pub(super) fn mark(&self, now: Reading) -> Mark {
-        Mark { at: self.at(now), reading: now }
+        Mark { at: self.at(now.since_boot_ms), reading: now }
     }
 }
 
@@ -100,18 +100,26 @@ mod tests {
         ];
         for (case, now, expected) in cases {
             let mark = Mark { at: 7, reading: then };
-            assert_eq!(Timeline::start(Some(mark), now).at(now), 7 + expected, "{case}");
+            assert_eq!(
+                Timeline::start(Some(mark), now).at(now.since_boot_ms),
+                7 + expected,
+                "{case}"
+            );
         }
         let untold = Mark { at: 7, reading: reading(0, 10 * HOUR, YEAR) };
         let now = reading(0, 5, YEAR + HOUR);
-        assert_eq!(Timeline::start(Some(untold), now).at(now), 7 + HOUR, "never told");
+        assert_eq!(
+            Timeline::start(Some(untold), now).at(now.since_boot_ms),
+            7 + HOUR,
+            "never told"
+        );
     }
 
     #[test]
     fn a_running_line_ignores_the_wall_clock() {
         let line = Timeline::start(None, reading(1, 100, YEAR));
-        assert_eq!(line.at(reading(1, 150, 0)), 50);
-        assert_eq!(line.at(reading(1, 160, 9 * YEAR)), 60);
+        assert_eq!(line.mark(reading(1, 150, 0)).at, 50);
+        assert_eq!(line.mark(reading(1, 160, 9 * YEAR)).at, 60);
     }
 
     #[test]

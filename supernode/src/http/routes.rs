@@ -1,6 +1,7 @@
 //! The paths and their handlers.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
@@ -29,7 +30,7 @@ How it is doing: /api/v1/status
 ";
 
 /// All paths of the daemon.
-pub fn router(state: AppState) -> Router {
+pub fn router(state: Arc<AppState>) -> Router {
     Router::new()
         .route("/", post(xml_rpc).get(ROOT_PAGE))
         .route("/RPC2", post(xml_rpc))
@@ -39,7 +40,7 @@ pub fn router(state: AppState) -> Router {
         .with_state(state)
 }
 
-async fn xml_rpc(State(state): State<AppState>, body: Body) -> Response {
+async fn xml_rpc(State(state): State<Arc<AppState>>, body: Body) -> Response {
     let _in_flight = state.load.begin();
     let span = debug_span!("rpc", request = daemon::next_request_id());
     async {
@@ -88,7 +89,7 @@ fn xml(body: String) -> Response {
 }
 
 async fn metrics(
-    State(state): State<AppState>,
+    State(state): State<Arc<AppState>>,
     Extension(Remote(remote)): Extension<Remote>,
 ) -> Response {
     if !state.public_metrics && !remote.ip().to_canonical().is_loopback() {

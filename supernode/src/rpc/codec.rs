@@ -20,7 +20,10 @@ pub(super) fn decode(body: &[u8]) -> Result<Call, Fault> {
     match MethodCall::from_xml(text) {
         Ok(call) => Ok(Call { method: call.name.trim().to_owned(), params: call.params }),
         // dxr says only that it failed, together with the whole text.
-        Err(_) => Err(Fault::Parse(diagnose::what_is_wrong(text))),
+        Err(_) => {
+            guard::walk(text)?;
+            Err(Fault::Parse(diagnose::what_is_wrong(text)))
+        }
     }
 }
 
