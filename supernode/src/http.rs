@@ -11,6 +11,7 @@
 mod body;
 mod routes;
 mod server;
+mod stall;
 
 pub use routes::router;
 pub use server::{Server, listen};

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use supernode::cli::{self, Cli, Command};
 use supernode::config::Config;
 use supernode::{client, daemon};
-use tracing::warn;
+use tracing::{error, warn};
 use tracing_subscriber::EnvFilter;
 
 /// A call is parsed into many small pieces, and a third of its time went into the system's
@@ -45,6 +45,7 @@ fn run_daemon(cli: Cli) -> ExitCode {
         .with_ansi(io::stderr().is_terminal())
         .with_writer(io::stderr)
         .init();
+    std::panic::set_hook(Box::new(|panic| error!("{panic}")));
     for warning in warnings {
         warn!("{warning}");
     }

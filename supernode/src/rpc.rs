@@ -21,6 +21,8 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+use std::time::{Duration, Instant};
+
 use dht::Dht;
 
 pub use fault::Fault;
@@ -39,25 +41,34 @@ pub struct Answer {
     pub method: Option<usize>,
     /// The fault's code, or 0.
     pub fault: i32,
+    /// How long it took, from the call's last byte on.
+    pub took: Duration,
 }
 
 /// Answers a request.
 pub async fn answer(dht: &Dht, body: &[u8]) -> Answer {
-    let call = match codec::decode(body) {
-        Ok(call) => call,
-        Err(fault) => return refuse(fault),
+    let started = Instant::now();
+    let (method, result) = match codec::decode(body) {
+        Ok(call) => {
+            let method = table::position(&call.method);
+            let result = methods::call(dht, call, started).await.and_then(codec::encode);
+            (method, result)
+        }
+        Err(fault) => (None, Err(fault)),
     };
-    let method = table::position(&call.method);
-    match methods::call(dht, call).await {
-        Ok(value) => match codec::encode(value) {
-            Ok(xml) => Answer { xml, method, fault: 0 },
-            Err(fault) => Answer { method, ..refuse(fault) },
-        },
-        Err(fault) => Answer { method, ..refuse(fault) },
+    let took = started.elapsed();
+    match result {
+        Ok(xml) => Answer { xml, method, fault: 0, took },
+        Err(fault) => Answer { method, took, ..refuse(fault) },
     }
 }
 
 /// The answer that nothing but this fault came of it.
 pub fn refuse(fault: Fault) -> Answer {
-    Answer { fault: fault.code(), xml: codec::encode_fault(fault), method: None }
+    Answer {
+        fault: fault.code(),
+        xml: codec::encode_fault(fault),
+        method: None,
+        took: Duration::ZERO,
+    }
 }

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
 
 use axum::Router;
 use axum::body::Body;
@@ -48,9 +47,8 @@ async fn xml_rpc(State(state): State<Arc<AppState>>, body: Body) -> Response {
             Ok(body) => body,
             Err(error) => return refuse(&state, error),
         };
-        let started = Instant::now();
         let answer = rpc::answer(&state.dht, &body).await;
-        state.metrics.count_call(answer.method, answer.fault != 0, started.elapsed());
+        state.metrics.count_call(answer.method, answer.fault != 0, answer.took);
         let method = answer.method.map_or("none", |at| rpc::METHODS[at].name);
         debug!(method, fault = answer.fault, "answered");
         xml(answer.xml)

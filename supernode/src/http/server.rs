@@ -19,6 +19,7 @@ use tower::Service;
 use tracing::{debug, warn};
 
 use super::routes::Remote;
+use super::stall::Stalling;
 use crate::metrics::Metrics;
 
 /// Most connections at a time; the next one waits in the system's backlog. A laptop's default
@@ -28,6 +29,8 @@ const CONNECTIONS_MAX: usize = 900;
 const BACKLOG: u32 = 1024;
 /// Longest between a connection's requests, and for a request's head.
 const HEAD_PATIENCE: Duration = Duration::from_secs(30);
+/// Longest that a peer may take nothing of a reply.
+const WRITE_PATIENCE: Duration = Duration::from_secs(20);
 /// Most of a connection's bytes held at once: the head, and a piece of the body.
 const BUFFER_MAX: usize = 64 * 1024;
 /// Pause when the system gives no more connections, most likely for want of file descriptors.
@@ -119,7 +122,7 @@ fn serve(
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_PATIENCE)
         .max_buf_size(BUFFER_MAX)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Stalling::new(stream, WRITE_PATIENCE)), service);
     let connection = connections.watch(connection);
     tokio::spawn(async move {
         metrics.connections().inc();

@@ -1,5 +1,7 @@
 //! Which method does what was called.
 
+use std::time::Instant;
+
 use dht::Dht;
 use dxr::Value;
 
@@ -7,12 +9,12 @@ use super::codec::Call;
 use super::params::Params;
 use super::{Fault, introspect, opendht, scope, table};
 
-/// Does what was called.
-pub(super) async fn call(dht: &Dht, call: Call) -> Result<Value, Fault> {
+/// Does what was called; `started` is when the call was there.
+pub(super) async fn call(dht: &Dht, call: Call, started: Instant) -> Result<Value, Fault> {
     let method = table::find(&call.method).ok_or_else(|| unknown(&call.method))?;
     let params = Params::new(method, call.params)?;
     match method.name {
-        "scope.put" => scope::put(dht, params).await,
+        "scope.put" => scope::put(dht, params, started).await,
         "scope.get" => scope::get(dht, params).await,
         "scope.remove" => scope::remove(dht, params).await,
         "put" => opendht::put(dht, params).await,

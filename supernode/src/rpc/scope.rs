@@ -19,8 +19,7 @@ const PAGE_BYTES: usize = 700 * 1024;
 /// How long a value lives whose ttl is not given: a day, as long as an event's day.
 pub(super) const DEFAULT_TTL_S: i64 = 86_400;
 
-pub(super) async fn put(dht: &Dht, mut params: Params) -> Result<Value, Fault> {
-    let started = Instant::now();
+pub(super) async fn put(dht: &Dht, mut params: Params, started: Instant) -> Result<Value, Fault> {
     let (key, value) = (params.key(KEY_MAX)?, params.value(VALUE_MAX)?);
     let tag = params.optional_secret()?.as_ref().map_or(SecretTag::NONE, Secret::tag);
     let ttl = params.optional_ttl()?.map_or_else(|| Ttl::from_secs(DEFAULT_TTL_S), Ok)?;
