@@ -33,14 +33,11 @@ fn is_harmless(text: &str) -> bool {
     // Each element but the innermost has two tags.
     const TAGS_MAX: usize = 2 * NESTING_MAX;
     let bytes = text.as_bytes();
-    let mut tags = 0;
-    for (at, _) in bytes.iter().enumerate().filter(|(_, byte)| **byte == b'<') {
-        tags += 1;
-        if tags > TAGS_MAX || bytes.get(at + 1) == Some(&b'!') {
-            return false;
-        }
-    }
-    !text[..text.find("?>").unwrap_or(0)].contains("encoding")
+    let tags = bytes.iter().filter(|byte| **byte == b'<').count();
+    // Comments, CDATA and document types begin with an exclamation mark.
+    let declared = text.strip_prefix("<?").and_then(|rest| rest.split_once("?>"));
+    let encoding = declared.is_some_and(|(declaration, _)| declaration.contains("encoding"));
+    tags <= TAGS_MAX && !bytes.contains(&b'!') && !encoding
 }
 
 /// Checks the markup from its beginning to its end.
