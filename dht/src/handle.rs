@@ -14,6 +14,7 @@ use libp2p_identity::Keypair;
 
 use crate::lamport::LamportClock;
 use crate::page::{Found, Page, PageRequest};
+use crate::store::data_dir::DataDir;
 use crate::store::{
     Applied, DiskOptions, DiskStore, IdRange, ListLimit, MemoryOptions, MemoryStore, Store,
     StoreError, Totals,
@@ -110,9 +111,10 @@ impl Dht {
                     Ok((Keypair::generate_ed25519(), Box::new(store)))
                 }
                 Storage::Disk(dir) => {
-                    // The store first: it locks the directory and refuses one that is unfit.
-                    let store = DiskStore::open(&DiskOptions::new(dir), clock)?;
-                    Ok((identity::load_or_create(store.dir())?, Box::new(store)))
+                    let options = DiskOptions::new(dir);
+                    let dir = DataDir::open(&options.dir)?;
+                    let keypair = identity::load_or_create(dir.path(), dir.is_complete())?;
+                    Ok((keypair, Box::new(DiskStore::open_in(dir, &options, clock)?)))
                 }
             }
         };
@@ -253,9 +255,14 @@ impl Dht {
         place: Place,
         entry: impl Fn(Version) -> Entry,
     ) -> Result<Applied, DhtError> {
+        let mut held = Version::ZERO;
         for _ in 0..STALE_RETRIES {
-            match self.node.store.apply(place, entry(self.node.lamport.tick())).await? {
-                Applied::Stale(held) => self.node.lamport.observe(held),
+            let version = self.node.lamport.tick().max(held.next());
+            match self.node.store.apply(place, entry(version)).await? {
+                Applied::Stale(newer) => {
+                    self.node.lamport.observe(newer);
+                    held = newer;
+                }
                 stored @ Applied::Stored { .. } => return Ok(stored),
             }
         }

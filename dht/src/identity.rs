@@ -12,13 +12,19 @@ use crate::OpenError;
 const FILE: &str = "identity";
 
 /// Reads the node's key, or makes and keeps a new one.
-pub(crate) fn load_or_create(dir: &Path) -> Result<Keypair, OpenError> {
+///
+/// A directory that was in use has one: to make another would make it another node's.
+pub(crate) fn load_or_create(dir: &Path, in_use: bool) -> Result<Keypair, OpenError> {
     let path = dir.join(FILE);
     match fs::read(&path) {
         Ok(bytes) => Keypair::from_protobuf_encoding(&bytes).map_err(|error| OpenError::Corrupt {
             path,
             detail: format!("it holds no private key ({error})"),
         }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && in_use => {
+            let detail = "it is missing, although the data directory was in use".to_owned();
+            Err(OpenError::Corrupt { path, detail })
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             create(&path).map_err(|error| OpenError::Unusable { path, error })
         }
@@ -49,17 +55,24 @@ mod tests {
     #[test]
     fn a_node_comes_back_with_the_same_key() {
         let dir = tempfile::tempdir().unwrap();
-        let first = load_or_create(dir.path()).unwrap().public();
-        assert_eq!(load_or_create(dir.path()).unwrap().public(), first);
+        let first = load_or_create(dir.path(), false).unwrap().public();
+        assert_eq!(load_or_create(dir.path(), false).unwrap().public(), first);
     }
 
     #[test]
     fn a_damaged_key_is_named_and_left_alone() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join(FILE), b"not a key").unwrap();
-        let error = load_or_create(dir.path()).unwrap_err().to_string();
+        let error = load_or_create(dir.path(), false).unwrap_err().to_string();
         assert!(error.contains("identity is damaged"), "{error}");
         assert_eq!(fs::read(dir.path().join(FILE)).unwrap(), b"not a key");
+    }
+
+    #[test]
+    fn a_lost_key_is_an_error_not_another_node() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = load_or_create(dir.path(), true).unwrap_err().to_string();
+        assert!(error.contains("it is missing"), "{error}");
     }
 
     #[cfg(unix)]
@@ -67,7 +80,7 @@ mod tests {
     fn only_the_owner_can_read_the_key() {
         use std::os::unix::fs::PermissionsExt;
         let dir = tempfile::tempdir().unwrap();
-        load_or_create(dir.path()).unwrap();
+        load_or_create(dir.path(), false).unwrap();
         let mode = fs::metadata(dir.path().join(FILE)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }

@@ -3,6 +3,11 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use base::Version;
+use base::limits::VERSION_JUMP_MAX;
+
+/// How far others can drive this clock. A new entry's version must not be a jump above none
+/// ([`VERSION_JUMP_MAX`]), whatever versions some entries have been driven to.
+const OBSERVED_MAX: u64 = VERSION_JUMP_MAX / 2;
 
 /// Hands out versions, each above all it handed out or was shown before. Starts at zero with every
 /// start of the node: a replica that has seen more answers *stale*, and one retry catches up.
@@ -15,9 +20,9 @@ impl LamportClock {
         Version::new(self.0.fetch_add(1, Ordering::Relaxed)).next()
     }
 
-    /// Takes note of a version another node has reached.
+    /// Takes note of a version somebody has reached, up to [`OBSERVED_MAX`].
     pub(crate) fn observe(&self, seen: Version) {
-        self.0.fetch_max(seen.number(), Ordering::Relaxed);
+        self.0.fetch_max(seen.number().min(OBSERVED_MAX), Ordering::Relaxed);
     }
 }
 
@@ -33,5 +38,12 @@ mod tests {
         clock.observe(Version::new(70));
         clock.observe(Version::new(7));
         assert_eq!(clock.tick(), Version::new(71));
+    }
+
+    #[test]
+    fn a_version_far_ahead_leaves_new_entries_possible() {
+        let clock = LamportClock::default();
+        clock.observe(Version::new(u64::MAX));
+        assert!(clock.tick().may_follow(Version::ZERO));
     }
 }

@@ -13,13 +13,14 @@
 
 mod change;
 mod compact;
-mod data_dir;
+pub(crate) mod data_dir;
 mod database;
 mod disk;
 mod memory;
 mod queue;
 mod record;
 mod rules;
+mod shared;
 mod timeline;
 mod writer;
 
@@ -110,8 +111,8 @@ pub enum Applied {
     Stale(Version),
 }
 
-/// Counts over everything a store holds. What has expired is counted until it is swept, within
-/// seconds.
+/// Counts over everything a store holds. What has expired is counted until it is swept: on
+/// disk within seconds, in memory by the next put or count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Totals {
     /// Values that are there.

@@ -8,13 +8,13 @@ use base::{Entry, Place};
 use redb::{ReadableTable, Table, WriteTransaction};
 
 use super::database::{ENTRIES, EXPIRY, META};
-use super::disk::Shared;
 use super::queue::ApplyOperation;
 use super::record::{
     EXPIRY_KEY_LEN, ExpiryKey, ROW_KEY_LEN, Record, RowKey, encode, expiry_key, id_of, place_of,
     row_key, row_range, split_expiry_key,
 };
 use super::rules::{Decision, Usage, decide};
+use super::shared::Shared;
 use super::{ALL_IDS, Applied, NoRoom, StoreError, Totals};
 
 /// Most rows one sweep deletes, so that it holds up no group for long.

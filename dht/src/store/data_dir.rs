@@ -19,7 +19,7 @@ const FORMAT_PREFIX: &str = "supernode data format ";
 
 /// A data directory, locked for this process as long as the value lives.
 #[derive(Debug)]
-pub(super) struct DataDir {
+pub(crate) struct DataDir {
     path: PathBuf,
     complete: bool,
     _lock: File,
@@ -28,7 +28,7 @@ pub(super) struct DataDir {
 impl DataDir {
     /// Makes the folder if need be, refuses it if it is newer than this version or in use, and
     /// locks it.
-    pub(super) fn open(path: &Path) -> Result<DataDir, OpenError> {
+    pub(crate) fn open(path: &Path) -> Result<DataDir, OpenError> {
         let unusable = |error| OpenError::Unusable { path: path.to_owned(), error };
         create_private(path).map_err(unusable)?;
         // Before the lock, so that a newer version's folder is not even touched.
@@ -38,8 +38,13 @@ impl DataDir {
     }
 
     /// The folder.
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether it was in use before, so that everything has to be there.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.complete
     }
 
     /// Where the entries are.
@@ -72,9 +77,11 @@ impl DataDir {
         }
         let path = self.path.join("format");
         let write = || {
-            let mut file = File::create(&path)?;
+            let aside = path.with_extension("new");
+            let mut file = File::create(&aside)?;
             writeln!(file, "{FORMAT_PREFIX}{FORMAT}")?;
             file.sync_all()?;
+            fs::rename(&aside, &path)?;
             sync_dir(&self.path)
         };
         write().map_err(|error| OpenError::Unusable { path: path.clone(), error })
@@ -108,10 +115,6 @@ fn check_format(dir: &Path) -> Result<bool, OpenError> {
         }
         Err(error) => return Err(OpenError::Unusable { path, error }),
     };
-    if text.is_empty() {
-        // Created, and the power went before the rest was written.
-        return Ok(false);
-    }
     let number = text.strip_prefix(FORMAT_PREFIX).and_then(|rest| rest.trim().parse().ok());
     match number {
         Some(found) if found > FORMAT => {

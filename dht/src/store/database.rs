@@ -42,14 +42,22 @@ enum Slot {
 }
 
 impl EntryFile {
-    /// Opens the file, or makes it.
-    pub(super) fn open(path: PathBuf, cache_bytes: usize) -> Result<EntryFile, OpenError> {
-        let database = open(&path, cache_bytes).map_err(|error| match error {
+    /// Opens the file; makes it if `new`.
+    pub(super) fn open(
+        path: PathBuf,
+        cache_bytes: usize,
+        new: bool,
+    ) -> Result<EntryFile, OpenError> {
+        let opened = if new { create(&path, cache_bytes) } else { open(&path, cache_bytes) };
+        let database = opened.map_err(|error| match error {
             DatabaseError::Storage(StorageError::Io(error))
                 if error.kind() != std::io::ErrorKind::InvalidData
                     && error.kind() != std::io::ErrorKind::UnexpectedEof =>
             {
                 OpenError::Unusable { path: path.clone(), error }
+            }
+            DatabaseError::DatabaseAlreadyOpen => {
+                OpenError::InUse { dir: path.clone(), holder: None }
             }
             error => OpenError::Corrupt { path: path.clone(), detail: error.to_string() },
         })?;
@@ -106,13 +114,25 @@ impl EntryFile {
         }
     }
 
-    /// Puts another file, already open, in this one's place.
-    pub(super) fn replace(&self, other: Database, other_path: &Path) -> std::io::Result<()> {
-        std::fs::rename(other_path, &self.path)?;
+    /// Puts another file, closed, in this one's place, and opens that.
+    pub(super) fn replace_by(&self, other: &Path) -> Result<(), redb::Error> {
+        // Held from before the rename: nothing may be written to the old file once it has lost its
+        // name.
+        let mut slot = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        std::fs::rename(other, &self.path)?;
+        *slot = Slot::Failed("it is being opened again".to_owned());
+        *slot = match open(&self.path, self.cache_bytes) {
+            Ok(database) => Slot::Open(database),
+            Err(error) => Slot::Failed(error.to_string()),
+        };
+        if let Slot::Failed(why) = &*slot {
+            return Err(redb::Error::Io(std::io::Error::other(why.clone())));
+        }
+        // Should this fail, a power loss may bring the old file back, with all that was acknowledged
+        // until now; what follows is synced into a file whose name is on its way to the disk.
         if let Some(dir) = self.path.parent() {
             super::data_dir::sync_dir(dir)?;
         }
-        *self.database.write().unwrap_or_else(PoisonError::into_inner) = Slot::Open(other);
         Ok(())
     }
 
@@ -121,15 +141,17 @@ impl EntryFile {
         let mut slot = self.database.write().unwrap_or_else(PoisonError::into_inner);
         *slot = Slot::Failed("it is closed".to_owned());
     }
-
-    /// Opens an empty file beside this one.
-    pub(super) fn create_beside(&self, path: &Path) -> Result<Database, DatabaseError> {
-        open(path, self.cache_bytes)
-    }
 }
 
-fn open(path: &Path, cache_bytes: usize) -> Result<Database, DatabaseError> {
+/// Makes a file, or opens an unfinished one.
+pub(super) fn create(path: &Path, cache_bytes: usize) -> Result<Database, DatabaseError> {
     unless_it_panics(|| Builder::new().set_cache_size(cache_bytes).create(path))
+        .unwrap_or_else(|| Err(StorageError::Corrupted(DAMAGED.to_owned()).into()))
+}
+
+/// Opens a file that has to be there: one that has gone must not come back empty.
+fn open(path: &Path, cache_bytes: usize) -> Result<Database, DatabaseError> {
+    unless_it_panics(|| Builder::new().set_cache_size(cache_bytes).open(path))
         .unwrap_or_else(|| Err(StorageError::Corrupted(DAMAGED.to_owned()).into()))
 }
 

@@ -1,7 +1,6 @@
 //! The durable store: `redb`, written by one thread in groups, read by everybody.
 
-use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -14,8 +13,9 @@ use super::data_dir::DataDir;
 use super::database::{ENTRIES, EXPIRY, EntryFile, META};
 use super::queue::{ApplyOperation, Operation, QUEUE_BYTES, Queue, share_of};
 use super::record::{Record, RowKey, id_of, row_range};
+use super::shared::{Counters, Shared};
 use super::timeline::{Mark, Timeline};
-use super::writer::{Counters, Writer};
+use super::writer::Writer;
 use super::{Applied, IdRange, ListLimit, Listed, Pending, Store, StoreError, Totals, is_empty};
 use crate::{Clock, OpenError};
 
@@ -40,22 +40,6 @@ pub struct DiskStore {
     shared: Arc<Shared>,
     room: Arc<Semaphore>,
     writer: Mutex<Option<JoinHandle<()>>>,
-    dir: PathBuf,
-}
-
-/// What the writer and the readers share.
-pub(super) struct Shared {
-    pub(super) file: EntryFile,
-    pub(super) queue: Queue,
-    pub(super) clock: Box<dyn Clock>,
-    pub(super) timeline: Timeline,
-    pub(super) counters: Counters,
-}
-
-impl Shared {
-    pub(super) fn now(&self) -> u64 {
-        self.timeline.at(self.clock.since_boot_ms())
-    }
 }
 
 impl DiskStore {
@@ -64,10 +48,18 @@ impl DiskStore {
     /// # Errors
     /// Every way a data directory can be unfit, see [`OpenError`]; the directory is then as it was.
     pub fn open(options: &DiskOptions, clock: impl Clock) -> Result<DiskStore, OpenError> {
-        let dir = DataDir::open(&options.dir)?;
+        DiskStore::open_in(DataDir::open(&options.dir)?, options, clock)
+    }
+
+    /// Opens the store in a data directory this process has already.
+    pub(crate) fn open_in(
+        dir: DataDir,
+        options: &DiskOptions,
+        clock: impl Clock,
+    ) -> Result<DiskStore, OpenError> {
         dir.check_complete()?;
         compact::clean_up(&dir.entries());
-        let file = EntryFile::open(dir.entries(), options.cache_bytes)?;
+        let file = EntryFile::open(dir.entries(), options.cache_bytes, !dir.is_complete())?;
         let (mark, totals) = read_meta(&file)?;
         let timeline = Timeline::start(mark, clock.read());
         let shared = Arc::new(Shared {
@@ -77,15 +69,9 @@ impl DiskStore {
             timeline,
             counters: Counters::new(totals),
         });
-        let path = dir.path().to_owned();
         let writer = Writer::start(Arc::clone(&shared), dir)?;
         let room = Arc::new(Semaphore::new(QUEUE_BYTES as usize));
-        Ok(DiskStore { shared, room, writer: Mutex::new(Some(writer)), dir: path })
-    }
-
-    /// The data directory.
-    pub fn dir(&self) -> &Path {
-        &self.dir
+        Ok(DiskStore { shared, room, writer: Mutex::new(Some(writer)) })
     }
 
     fn ask(&self, operation: impl FnOnce(oneshot::Sender<()>) -> Operation) -> Pending<()> {
@@ -217,25 +203,5 @@ impl Totals {
             u64::from_le_bytes(bytes.unwrap_or_default())
         };
         Totals { live: count(0), tombstones: count(1), bytes: count(2), ..Totals::default() }
-    }
-}
-
-impl Counters {
-    fn new(totals: Totals) -> Counters {
-        let counters = Counters::default();
-        counters.set(totals);
-        counters
-    }
-
-    fn totals(&self) -> Totals {
-        let load = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
-        Totals {
-            live: load(&self.live),
-            tombstones: load(&self.tombstones),
-            bytes: load(&self.bytes),
-            commits: load(&self.commits),
-            committed_operations: load(&self.committed_operations),
-            commit_micros: load(&self.commit_micros),
-        }
     }
 }

@@ -1,6 +1,6 @@
 //! A store that forgets everything when it is dropped: for `--ephemeral` nodes and tests.
 
-use std::collections::{BTreeMap, btree_map};
+use std::collections::{BTreeMap, BTreeSet, btree_map};
 use std::future::ready;
 use std::ops::RangeBounds;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -66,8 +66,7 @@ struct Shelf {
 /// deadline that was put off leaves a row behind, at which nothing is then found to expire.
 #[derive(Default)]
 struct ExpiryIndex {
-    seconds: BTreeMap<u64, Vec<Place>>,
-    rows: usize,
+    rows: BTreeSet<(u32, Place)>,
 }
 
 /// An entry as held here; smaller than [`Entry`].
@@ -99,6 +98,10 @@ impl MemoryStore {
         shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn has_room(&self, bytes: usize) -> bool {
+        self.size.load(Ordering::Relaxed).saturating_add(bytes) <= self.options.capacity
+    }
+
     /// Changes a shelf, and counts by how much it grew or shrank.
     fn change<T>(&self, shelf: &mut Shelf, change: impl FnOnce(&mut Shelf) -> T) -> T {
         let before = shelf.size();
@@ -110,8 +113,11 @@ impl MemoryStore {
 
     fn apply_now(&self, place: Place, arriving: &Entry) -> Result<Applied, StoreError> {
         let now = self.now();
-        let size = self.size.load(Ordering::Relaxed).saturating_add(arriving.cost());
-        let has_room = size <= self.options.capacity;
+        let has_room = self.has_room(arriving.cost()) || {
+            // What has expired elsewhere is room as well.
+            self.totals();
+            self.has_room(arriving.cost())
+        };
         self.change(&mut self.shelf(&place), |shelf| {
             shelf.sweep(now);
             shelf.apply(place, arriving, now, has_room)
@@ -231,7 +237,7 @@ impl Shelf {
     fn bound_index(&mut self) {
         let entries: usize =
             usize::try_from(self.totals.live + self.totals.tombstones).unwrap_or(usize::MAX);
-        if self.expiry.rows <= entries.saturating_mul(2).saturating_add(INDEX_SLACK) {
+        if self.expiry.rows.len() <= entries.saturating_mul(2).saturating_add(INDEX_SLACK) {
             return;
         }
         self.expiry = ExpiryIndex::default();
@@ -245,23 +251,16 @@ impl Shelf {
 
 impl ExpiryIndex {
     fn add(&mut self, deadline: u64, place: Place) {
-        self.seconds.entry(second(deadline)).or_default().push(place);
-        self.rows += 1;
+        self.rows.insert((second(deadline), place));
     }
 
     /// A place at which something may have expired.
     fn pop_due(&mut self, now: u64) -> Option<Place> {
-        loop {
-            let mut first = self.seconds.first_entry()?;
-            if first.key() * 1000 > now {
-                return None;
-            }
-            if let Some(place) = first.get_mut().pop() {
-                self.rows -= 1;
-                return Some(place);
-            }
-            first.remove();
+        let (due, _) = self.rows.first()?;
+        if u64::from(*due) * 1000 > now {
+            return None;
         }
+        self.rows.pop_first().map(|(_, place)| place)
     }
 }
 
@@ -281,8 +280,9 @@ fn find(entries: &[Held], id: EntryId) -> Result<usize, usize> {
 }
 
 /// The second of the expiry index by which a deadline has passed.
-fn second(deadline_ms: u64) -> u64 {
-    deadline_ms.div_ceil(1000)
+fn second(deadline_ms: u64) -> u32 {
+    // 136 years after the node's start there is no later second.
+    u32::try_from(deadline_ms.div_ceil(1000)).unwrap_or(u32::MAX)
 }
 
 impl Held {
@@ -332,11 +332,15 @@ mod tests {
     use base::{Key, SecretTag};
 
     use super::*;
-    use crate::SystemClock;
+    use crate::{ManualClock, Reading};
+
+    fn clock() -> ManualClock {
+        ManualClock::new(Reading { boot: None, since_boot_ms: 0, wall_ms: 0 })
+    }
 
     #[test]
     fn refreshing_does_not_grow_the_index_without_bound() {
-        let store = MemoryStore::new(MemoryOptions::default(), SystemClock::new());
+        let store = MemoryStore::new(MemoryOptions::default(), clock());
         let place = Key::new("k").unwrap().place();
         for version in 1..10_000 {
             let value = Value::new("v").unwrap();
@@ -344,14 +348,14 @@ mod tests {
             let put = Entry::live(value, SecretTag::NONE, Version::new(version), life);
             store.apply_now(place, &put).unwrap();
         }
-        assert!(store.shelf(&place).expiry.rows <= INDEX_SLACK + 2);
+        assert!(store.shelf(&place).expiry.rows.len() <= INDEX_SLACK + 2);
         assert_eq!(store.totals().live, 1);
     }
 
     #[test]
     fn a_full_memory_refuses_values_and_lets_removals_through() {
         let options = MemoryOptions { capacity: 2 * OVERHEAD + 10 };
-        let store = MemoryStore::new(options, SystemClock::new());
+        let store = MemoryStore::new(options, clock());
         let place = Key::new("k").unwrap().place();
         let life = Lifetime::from_millis(1000);
         let put = |text: &'static str, version| {

@@ -78,6 +78,11 @@ impl Queue {
         batch.append(&mut state.waiting);
     }
 
+    /// Whether no more operations are taken.
+    pub(super) fn is_closed(&self) -> bool {
+        self.state().closed
+    }
+
     /// Takes no more operations, and drops those that wait: their askers learn it from the reply
     /// that never comes.
     pub(super) fn shut(&self) {

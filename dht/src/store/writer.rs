@@ -10,17 +10,17 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use base::Place;
-use redb::ReadableTable;
+use redb::{ReadableDatabase, ReadableTable};
 use tracing::{error, info, warn};
 
 use super::change::{Change, Room, SWEEP_MAX};
-use super::compact::compact;
+use super::compact::{compact, length_at_most};
 use super::data_dir::DataDir;
 use super::database::EXPIRY;
-use super::disk::Shared;
 use super::queue::{ApplyOperation, Operation};
 use super::record::split_expiry_key;
 use super::rules::Usage;
+use super::shared::Shared;
 use super::{Applied, NoRoom, StoreError, Totals};
 use crate::OpenError;
 
@@ -38,26 +38,6 @@ const COMPANY_MAX: Duration = Duration::from_micros(300);
 const DISK_RESERVE: u64 = 32 * 1024 * 1024;
 /// Free disk below which nothing is written at all.
 const DISK_LAST_RESERVE: u64 = 4 * 1024 * 1024;
-
-/// What the writer counts, for everybody to read.
-#[derive(Default)]
-pub(super) struct Counters {
-    pub(super) live: AtomicU64,
-    pub(super) tombstones: AtomicU64,
-    pub(super) bytes: AtomicU64,
-    pub(super) commits: AtomicU64,
-    pub(super) committed_operations: AtomicU64,
-    pub(super) commit_micros: AtomicU64,
-}
-
-impl Counters {
-    /// Publishes the counts that outlive the process.
-    pub(super) fn set(&self, totals: Totals) {
-        self.live.store(totals.live, Ordering::Relaxed);
-        self.tombstones.store(totals.tombstones, Ordering::Relaxed);
-        self.bytes.store(totals.bytes, Ordering::Relaxed);
-    }
-}
 
 /// The state of the writing thread.
 pub(super) struct Writer {
@@ -210,13 +190,17 @@ impl Writer {
     }
 
     fn try_sweep(&mut self) -> Result<bool, redb::Error> {
-        if self.failed || self.disk_room() == Room::Nothing {
+        if self.failed {
+            self.reopen();
+            return Ok(false);
+        }
+        if self.disk_room() == Room::Nothing {
             return Ok(false);
         }
         let shared = Arc::clone(&self.shared);
         let now = shared.now();
-        let is_due = shared.file.read(|snapshot| {
-            let expiry = snapshot.open_table(EXPIRY)?;
+        let is_due = shared.file.with(|database| {
+            let expiry = database.begin_read()?.open_table(EXPIRY)?;
             let first = expiry.first()?;
             Ok(first.is_some_and(|(key, _)| split_expiry_key(key.value()).0 <= now))
         })?;
@@ -234,10 +218,13 @@ impl Writer {
     }
 
     fn tidy(&mut self) {
-        if self.failed || self.disk_room() != Room::Everything {
+        // The copy must fit beside what is there, also when the disk is too full for values.
+        let copy = length_at_most(self.totals).saturating_add(DISK_LAST_RESERVE);
+        if self.failed || self.disk_free() < copy {
             return;
         }
-        match compact(&self.shared.file) {
+        let queue = &self.shared.queue;
+        match compact(&self.shared.file, self.totals, || queue.is_closed()) {
             Ok(Some(done)) => info!(
                 before_bytes = done.before,
                 after_bytes = done.after,
@@ -245,7 +232,11 @@ impl Writer {
                 "compacted the store"
             ),
             Ok(None) => {}
-            Err(error) => warn!(%error, "the store was not compacted; it works on as it is"),
+            Err(error) => {
+                warn!(%error, "the store was not compacted");
+                // Whatever file has the name now is the one to go on with.
+                self.reopen();
+            }
         }
     }
 
@@ -256,7 +247,6 @@ impl Writer {
             warn!(%error, "the store's clock was not kept at close");
         }
         self.shared.file.close();
-        self.shared.queue.shut();
     }
 
     /// Keeps the mark of this moment, so that a start after a reboot counts from here.
@@ -271,15 +261,17 @@ impl Writer {
 
     /// What the disk still has room for.
     fn disk_room(&self) -> Room {
-        let Ok(stat) = rustix::fs::statvfs(self.dir.path()) else {
-            // Not to be told is no reason to refuse; the write itself will tell.
-            return Room::Everything;
-        };
-        match stat.f_bavail.saturating_mul(stat.f_frsize) {
+        match self.disk_free() {
             free if free < DISK_LAST_RESERVE => Room::Nothing,
             free if free < DISK_RESERVE => Room::Removals,
             _ => Room::Everything,
         }
+    }
+
+    /// Bytes the disk has free. Not to be told is no reason to refuse: a write will tell.
+    fn disk_free(&self) -> u64 {
+        let stat = rustix::fs::statvfs(self.dir.path());
+        stat.map_or(u64::MAX, |stat| stat.f_bavail.saturating_mul(stat.f_frsize))
     }
 
     /// After an error: forget what was not committed, open the file again, and say what to tell.
@@ -304,6 +296,13 @@ impl Writer {
             }
         };
         !self.failed
+    }
+}
+
+impl Drop for Writer {
+    /// However the thread ends, nobody may wait for it.
+    fn drop(&mut self) {
+        self.shared.queue.shut();
     }
 }
 
