@@ -29,7 +29,7 @@ const EXIT_STATUS: &str = "\
 Exit status: 0 done; 1 nothing there (get: no value, rm: no such value); 2 wrong usage; \
 3 the node answered with a fault or could not be reached.";
 
-/// A super-node of SCOPE: it finds the others near it and keeps, with them, what people put
+/// A super-node of SCOPE: it keeps, for everybody near it, what people put
 ///
 /// Without a command it runs the daemon: it serves until SIGTERM or SIGINT and prints one line to
 /// standard output once it is ready. The commands are clients of a running super-node.

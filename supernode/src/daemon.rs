@@ -2,7 +2,6 @@
 
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -58,10 +57,12 @@ pub async fn run(config: Config) -> Result<()> {
     if timeout(DRAIN, server.stop()).await.is_err() {
         warn!("some requests were not finished within {DRAIN:?}");
     }
+    tidying.abort();
     if timeout(CLOSE, dht.close()).await.is_err() {
         warn!("the store was not closed in time; nothing acknowledged is lost");
+        // Dropping the node would wait for its disk, and the promise is to be gone by now.
+        std::process::exit(0);
     }
-    tidying.abort();
     info!("stopped");
     Ok(())
 }
@@ -76,10 +77,4 @@ fn announce(dht: &Dht, address: std::net::SocketAddr) -> Result<()> {
         eprintln!("{}", ready::join_banner(address));
     }
     Ok(())
-}
-
-/// A number for the next request, to find its traces by.
-pub(crate) fn next_request_id() -> u64 {
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    NEXT.fetch_add(1, Ordering::Relaxed)
 }

@@ -18,3 +18,4 @@ pub mod metrics;
 pub mod ready;
 pub mod rpc;
 pub mod state;
+mod xml_guard;

@@ -1,15 +1,14 @@
 //! XML-RPC: from the bytes of a request to the bytes of its reply.
 //!
 //! ```text
-//! bytes ─ guard: is it safe to parse? ─ codec: a typed call ─ methods: one match ─┬─ scope
-//!                                                                                ├─ opendht
-//!                                  reply ─ codec ◄── value, or fault ◄───────────┴─ introspect
+//! bytes ─ xml_guard: is it safe to parse? ─ codec: a typed call ─ methods: one match ─┬─ scope
+//!                                                                                    ├─ opendht
+//!                                      reply ─ codec ◄── value, or fault ◄───────────┴─ introspect
 //! ```
 
 mod codec;
 mod diagnose;
 mod fault;
-pub(crate) mod guard;
 mod introspect;
 mod methods;
 mod opendht;

@@ -1,6 +1,7 @@
 //! What every request handler is given.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use dht::Dht;
 
@@ -17,6 +18,8 @@ pub struct AppState {
     pub load: Arc<Load>,
     /// What it has counted.
     pub metrics: Arc<Metrics>,
+    /// The number of the last request.
+    requests: AtomicU64,
     /// Whether `/metrics` answers others than this machine.
     pub public_metrics: bool,
 }
@@ -26,6 +29,18 @@ impl AppState {
     pub fn new(dht: Dht, name: &str, public_metrics: bool) -> AppState {
         let load = Arc::new(Load::new());
         let metrics = Arc::new(Metrics::new(dht.clone(), Arc::clone(&load)));
-        AppState { dht, name: name.to_owned(), load, metrics, public_metrics }
+        AppState {
+            dht,
+            name: name.to_owned(),
+            load,
+            metrics,
+            requests: AtomicU64::new(0),
+            public_metrics,
+        }
+    }
+
+    /// A number for a request, to find its traces by.
+    pub(crate) fn next_request(&self) -> u64 {
+        self.requests.fetch_add(1, Ordering::Relaxed) + 1
     }
 }

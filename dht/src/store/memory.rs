@@ -353,6 +353,24 @@ mod tests {
     }
 
     #[test]
+    fn what_expired_under_other_keys_is_room() {
+        let options = MemoryOptions { capacity: 100 * OVERHEAD };
+        let clock = std::sync::Arc::new(clock());
+        let store = MemoryStore::new(options, std::sync::Arc::clone(&clock));
+        let put = |n: u32| {
+            let place = Key::new(n.to_string()).unwrap().place();
+            let life = Lifetime::from_millis(1000);
+            let value = Value::new("v").unwrap();
+            let entry = Entry::live(value, SecretTag::NONE, Version::new(1), life);
+            store.apply_now(place, &entry)
+        };
+        let stored = (0..).position(|n| put(n).is_err()).unwrap();
+        assert!((90..100).contains(&stored));
+        clock.advance_ms(2000);
+        assert_eq!(put(1_000_000), Ok(Applied::Stored { was_live: false }));
+    }
+
+    #[test]
     fn a_full_memory_refuses_values_and_lets_removals_through() {
         let options = MemoryOptions { capacity: 2 * OVERHEAD + 10 };
         let store = MemoryStore::new(options, clock());

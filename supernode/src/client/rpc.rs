@@ -6,7 +6,7 @@ use base::{Key, Secret, Ttl, Value};
 use dxr::{FaultResponse, MethodCall, MethodResponse, Value as Xml};
 
 use crate::cli::NodeUrl;
-use crate::rpc::guard;
+use crate::xml_guard;
 
 use super::error::{ClientError, NotANode};
 use super::http;
@@ -90,7 +90,7 @@ async fn call(node: &NodeUrl, method: &str, params: Vec<Xml>) -> Result<Xml, Cli
     let call = MethodCall { name: method.into(), params }.to_xml().map_err(|_| not_xml_rpc())?;
     let call = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>{call}");
     let reply = http::post(node, call).await?;
-    let reply = guard::check(&reply).map_err(|_| not_xml_rpc())?;
+    let reply = xml_guard::check(&reply).map_err(|_| not_xml_rpc())?;
     if let Ok(response) = MethodResponse::from_xml(reply) {
         return Ok(response.value);
     }

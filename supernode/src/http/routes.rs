@@ -13,9 +13,9 @@ use axum::routing::{get, post};
 use tracing::{Instrument, debug, debug_span};
 
 use super::body::{self, BodyError};
+use crate::api;
 use crate::rpc::{self, Fault, REQUEST_MAX};
 use crate::state::AppState;
-use crate::{api, daemon};
 
 /// Who is at the other end of a request's connection.
 #[derive(Debug, Clone, Copy)]
@@ -41,7 +41,7 @@ pub fn router(state: Arc<AppState>) -> Router {
 
 async fn xml_rpc(State(state): State<Arc<AppState>>, body: Body) -> Response {
     let _in_flight = state.load.begin();
-    let span = debug_span!("rpc", request = daemon::next_request_id());
+    let span = debug_span!("rpc", request = state.next_request());
     async {
         let body = match body::read(body, REQUEST_MAX).await {
             Ok(body) => body,

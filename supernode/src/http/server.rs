@@ -72,6 +72,25 @@ impl Server {
     }
 }
 
+/// A connection that is open: counted, and one of [`CONNECTIONS_MAX`].
+struct Open {
+    metrics: Arc<Metrics>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Open {
+    fn count(metrics: Arc<Metrics>, permit: OwnedSemaphorePermit) -> Open {
+        metrics.connections().inc();
+        Open { metrics, _permit: permit }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.metrics.connections().dec();
+    }
+}
+
 async fn accept(
     listener: TcpListener,
     router: Router,
@@ -125,11 +144,10 @@ fn serve(
         .serve_connection(TokioIo::new(Stalling::new(stream, WRITE_PATIENCE)), service);
     let connection = connections.watch(connection);
     tokio::spawn(async move {
-        metrics.connections().inc();
+        // Given back however this task ends.
+        let _open = Open::count(metrics, permit);
         if let Err(error) = connection.await {
             debug!(%error, "a connection ended early");
         }
-        metrics.connections().dec();
-        drop(permit);
     });
 }

@@ -3,7 +3,8 @@
 
 use dxr::{FaultResponse, MethodCall, MethodResponse, Value};
 
-use super::{Fault, REPLY_MAX, diagnose, guard};
+use super::{Fault, REPLY_MAX, diagnose};
+use crate::xml_guard;
 
 const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n";
 
@@ -16,12 +17,12 @@ pub(super) struct Call {
 
 /// Reads a request's body.
 pub(super) fn decode(body: &[u8]) -> Result<Call, Fault> {
-    let text = guard::check(body)?;
+    let text = xml_guard::check(body)?;
     match MethodCall::from_xml(text) {
         Ok(call) => Ok(Call { method: call.name.trim().to_owned(), params: call.params }),
         // dxr says only that it failed, together with the whole text.
         Err(_) => {
-            guard::walk(text)?;
+            xml_guard::walk(text)?;
             Err(Fault::Parse(diagnose::what_is_wrong(text)))
         }
     }

@@ -3,6 +3,9 @@
 use base::{TooLarge, TtlOutOfRange};
 use dht::DhtError;
 
+use super::table;
+use crate::xml_guard::NotSafe;
+
 /// Why a call was not done. The text says what was wrong, and with which parameter; it never
 /// repeats what the caller sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -54,6 +57,23 @@ impl Fault {
             Fault::UnknownMethod(_) => 6,
             Fault::WrongSecret(_) => 7,
         }
+    }
+}
+
+impl Fault {
+    /// The fault of a method nobody knows.
+    pub(super) fn unknown_method(name: &str) -> Fault {
+        let meant = match table::nearest(name) {
+            Some(known) => format!(", did you mean {known}?"),
+            None => ";".to_owned(),
+        };
+        Fault::UnknownMethod(format!("there is no such method{meant} system.listMethods lists all"))
+    }
+}
+
+impl From<NotSafe> for Fault {
+    fn from(error: NotSafe) -> Fault {
+        Fault::Parse(error.to_string())
     }
 }
 

@@ -2,9 +2,9 @@
 
 use dxr::Value;
 
+use super::Fault;
 use super::params::Params;
 use super::table::{METHODS, Method, find};
-use super::{Fault, methods};
 
 pub(super) fn list_methods() -> Value {
     Value::Array(METHODS.iter().map(|method| text(method.name)).collect())
@@ -30,7 +30,7 @@ fn signatures(method: &Method) -> Vec<Vec<Value>> {
 
 fn asked_about(mut params: Params) -> Result<&'static Method, Fault> {
     let name = params.text()?;
-    find(&name).ok_or_else(|| methods::unknown(&name))
+    find(&name).ok_or_else(|| Fault::unknown_method(&name))
 }
 
 fn text(text: &str) -> Value {

@@ -11,7 +11,7 @@ use super::{Fault, introspect, opendht, scope, table};
 
 /// Does what was called; `started` is when the call was there.
 pub(super) async fn call(dht: &Dht, call: Call, started: Instant) -> Result<Value, Fault> {
-    let method = table::find(&call.method).ok_or_else(|| unknown(&call.method))?;
+    let method = table::find(&call.method).ok_or_else(|| Fault::unknown_method(&call.method))?;
     let params = Params::new(method, call.params)?;
     match method.name {
         "scope.put" => scope::put(dht, params, started).await,
@@ -25,15 +25,6 @@ pub(super) async fn call(dht: &Dht, call: Call, started: Instant) -> Result<Valu
         "system.listMethods" => Ok(introspect::list_methods()),
         "system.methodSignature" => introspect::method_signature(params),
         "system.methodHelp" => introspect::method_help(params),
-        _ => Err(unknown(&call.method)),
+        _ => Err(Fault::unknown_method(&call.method)),
     }
-}
-
-/// The fault of a method nobody knows.
-pub(super) fn unknown(name: &str) -> Fault {
-    let meant = match table::nearest(name) {
-        Some(known) => format!(", did you mean {known}?"),
-        None => ";".to_owned(),
-    };
-    Fault::UnknownMethod(format!("there is no such method{meant} system.listMethods lists all"))
 }

@@ -7,10 +7,10 @@ use base::limits::{
 };
 
 use super::fault::FAULTS;
-use super::guard::NESTING_MAX;
 use super::scope::DEFAULT_TTL_S;
 use super::{METHODS, REPLY_MAX, REQUEST_MAX};
 use crate::config::assert_page;
+use crate::xml_guard::NESTING_MAX;
 
 fn page() -> String {
     let mut page = String::from(
@@ -53,7 +53,7 @@ fn page() -> String {
         ("request", format!("{REQUEST_MAX} bytes")),
         ("reply", format!("{REPLY_MAX} bytes; above it fault 3: ask for pages")),
         ("nesting of values", NESTING_MAX.to_string()),
-        ("encoding", "UTF-8, without document type declarations".to_owned()),
+        ("encoding", "UTF-8, or plain ASCII; no document type declarations".to_owned()),
     ];
     for (what, limit) in limits {
         let _ = writeln!(page, "| {what} | {limit} |");

@@ -29,7 +29,8 @@ struct Case {
 
 /// Runs the drill.
 pub(super) fn run() -> Result<usize> {
-    let mut node = Node::start(&Data::Ephemeral, ANY_PORT)?;
+    let dir = tempfile::tempdir()?;
+    let mut node = Node::start(&Data::Dir(dir.path().join("data")), ANY_PORT)?;
     let mut client = Client::connect(node.http())?;
     client.put(KEY, VALUE)?.value()?;
     drop(client);
