@@ -113,10 +113,11 @@ impl MemoryStore {
 
     fn apply_now(&self, place: Place, arriving: &Entry) -> Result<Applied, StoreError> {
         let now = self.now();
-        let has_room = self.has_room(arriving.cost()) || {
+        let needed = arriving.cost() + OVERHEAD;
+        let has_room = self.has_room(needed) || {
             // What has expired elsewhere is room as well.
             self.totals();
-            self.has_room(arriving.cost())
+            self.has_room(needed)
         };
         self.change(&mut self.shelf(&place), |shelf| {
             shelf.sweep(now);
