@@ -13,21 +13,15 @@ use base::{
 use libp2p_identity::Keypair;
 
 use crate::lamport::LamportClock;
-use crate::page::{Found, Page, PageRequest};
+use crate::page::{Page, PageRequest};
 use crate::store::data_dir::DataDir;
 use crate::store::{
-    Applied, DiskOptions, DiskStore, IdRange, ListLimit, MemoryOptions, MemoryStore, Store,
-    StoreError, Totals,
+    Applied, DiskOptions, DiskStore, IdRange, MemoryOptions, MemoryStore, Store, Totals,
 };
-use crate::{Clock, DhtError, OpenError, SystemClock, identity};
+use crate::{Clock, DhtError, OpenError, SystemClock, identity, listing};
 
 /// Versions tried before an entry that others change all the time is given up.
 const STALE_RETRIES: usize = 16;
-/// What one read of a store lists, in entries; a page is put together from as many as it takes.
-const READ_ENTRIES: usize = 128;
-/// What one read of a store lists, in bytes.
-const READ_BYTES: usize = 256 * 1024;
-
 /// Where a node keeps its entries and its key.
 #[derive(Debug, Clone)]
 pub enum Storage {
@@ -164,7 +158,7 @@ impl Dht {
     /// [`DhtError::NoQuorum`] when the disk does not give them back; never an empty page instead.
     pub async fn get(&self, key: &Key, request: PageRequest) -> Result<Page, DhtError> {
         self.node.gets.fetch_add(1, Ordering::Relaxed);
-        self.node.page(&key.place(), request).map_err(DhtError::from)
+        listing::page(&*self.node.store, &key.place(), request).map_err(DhtError::from)
     }
 
     /// Removes a value: the one put with the tag of this secret, or without one.
@@ -232,7 +226,7 @@ impl Dht {
         self.node.removes.fetch_add(1, Ordering::Relaxed);
         let tag = secret.as_ref().map_or(SecretTag::NONE, Secret::tag);
         let mut outcome = Removal::NotFound;
-        for id in self.node.live_ids(&place, range)? {
+        for id in listing::live_ids(&*self.node.store, &place, range)? {
             if id.tag != tag {
                 if outcome == Removal::NotFound {
                     outcome = Removal::WrongSecret;
@@ -267,53 +261,6 @@ impl Dht {
             }
         }
         Err(DhtError::NoQuorum(format!("others changed the entry {STALE_RETRIES} times meanwhile")))
-    }
-}
-
-impl Node {
-    fn page(&self, place: &Place, request: PageRequest) -> Result<Page, StoreError> {
-        let mut page = Page { values: Vec::new(), next: None };
-        let mut bytes = 0;
-        let mut from = request.after.map_or(Bound::Unbounded, Bound::Excluded);
-        loop {
-            let wanted = request.max_values.max(1) - page.values.len();
-            let limit = ListLimit {
-                // One more than wanted, to know whether anything is left.
-                entries: wanted.saturating_add(1).min(READ_ENTRIES),
-                bytes: request.max_bytes.saturating_sub(bytes).clamp(1, READ_BYTES),
-            };
-            let listed = self.store.list(place, (from, Bound::Unbounded), limit)?;
-            from = listed.entries.last().map_or(from, |last| Bound::Excluded(last.id()));
-            for entry in listed.entries {
-                let Some(value) = entry.value() else { continue };
-                bytes += value.as_bytes().len();
-                let full = page.values.len() >= request.max_values || bytes > request.max_bytes;
-                if full && let Some(last) = page.values.last() {
-                    page.next = Some(last.id);
-                    return Ok(page);
-                }
-                let value = value.clone();
-                page.values.push(Found { id: entry.id(), value, remaining: entry.remaining() });
-            }
-            if !listed.more {
-                return Ok(page);
-            }
-        }
-    }
-
-    /// The ids of the live entries in a range.
-    fn live_ids(&self, place: &Place, mut range: IdRange) -> Result<Vec<EntryId>, StoreError> {
-        let limit = ListLimit { entries: READ_ENTRIES, bytes: READ_BYTES };
-        let mut ids = Vec::new();
-        loop {
-            let listed = self.store.list(place, range, limit)?;
-            let live = listed.entries.iter().filter(|entry| entry.value().is_some());
-            ids.extend(live.map(Entry::id));
-            match listed.entries.last() {
-                Some(last) if listed.more => range.0 = Bound::Excluded(last.id()),
-                _ => return Ok(ids),
-            }
-        }
     }
 }
 

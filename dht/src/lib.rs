@@ -11,6 +11,7 @@ mod error;
 mod handle;
 mod identity;
 mod lamport;
+mod listing;
 mod page;
 pub mod store;
 
