@@ -17,10 +17,8 @@ const FILE: &str = "identity";
 pub(crate) fn load_or_create(dir: &Path, in_use: bool) -> Result<Keypair, OpenError> {
     let path = dir.join(FILE);
     match fs::read(&path) {
-        Ok(bytes) => Keypair::from_protobuf_encoding(&bytes).map_err(|error| OpenError::Corrupt {
-            path,
-            detail: format!("it holds no private key ({error})"),
-        }),
+        Ok(bytes) => Keypair::from_protobuf_encoding(&bytes)
+            .map_err(|_| OpenError::Corrupt { path, detail: "it holds no private key".to_owned() }),
         Err(error) if error.kind() == io::ErrorKind::NotFound && in_use => {
             let detail = "it is missing, although the data directory was in use".to_owned();
             Err(OpenError::Corrupt { path, detail })

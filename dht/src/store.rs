@@ -160,7 +160,9 @@ pub enum NoRoom {
     )]
     KeyEntries,
     /// The key has all the bytes it may have.
-    #[error("the key would hold more than {BYTES_PER_KEY_MAX} bytes; use another key")]
+    #[error(
+        "the key would hold more than {BYTES_PER_KEY_MAX} bytes, 150 for each removal of the last week included; use another key"
+    )]
     KeyBytes,
     /// The disk is full.
     #[error("this super-node's disk is full; use another node, or make room on its disk")]

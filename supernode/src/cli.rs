@@ -26,8 +26,9 @@ pub use node_url::{NodeUrl, NotANode};
 
 /// What a client command's exit code means; scripts rely on it.
 const EXIT_STATUS: &str = "\
-Exit status: 0 done; 1 nothing there (get: no value, rm: no such value); 2 wrong usage; \
-3 the node answered with a fault or could not be reached.";
+Exit status: of the daemon, 0 stopped when told to, 1 could not start, 2 wrong usage or \
+configuration; of the commands, 0 done, 1 nothing there (get: no value, rm: no such value), 2 wrong \
+usage, 3 the node answered with a fault, could not be reached, or its answer could not be printed.";
 
 /// A super-node of SCOPE: it keeps, for everybody near it, what people put
 ///

@@ -1,10 +1,11 @@
 //! The daemon's life: open, serve, say so, and stop in order.
 
-use std::io::{IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use dht::{Dht, Options, Storage};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
@@ -28,13 +29,7 @@ pub async fn run(config: Config) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     // The port first: a second node started by mistake then never touches the data.
-    let listener = http::listen(config.http).with_context(|| {
-        format!(
-            "cannot listen on {}: is another super-node running there? Choose another address \
-             with --http",
-            config.http
-        )
-    })?;
+    let listener = http::listen(config.http).map_err(|error| cannot_listen(config.http, &error))?;
     let address = listener.local_addr()?;
     let storage = match &config.storage {
         config::Storage::Ephemeral => Storage::Memory,
@@ -67,13 +62,22 @@ pub async fn run(config: Config) -> Result<()> {
     Ok(())
 }
 
+fn cannot_listen(address: SocketAddr, error: &io::Error) -> anyhow::Error {
+    let guess = match error.kind() {
+        io::ErrorKind::AddrInUse => "is another super-node running there? ",
+        io::ErrorKind::AddrNotAvailable => "this machine has no such address; ",
+        _ => "",
+    };
+    anyhow!("cannot listen on {address} ({error}): {guess}choose another address with --http")
+}
+
 /// Says that the node serves, and where: one line for programs, more for people.
-fn announce(dht: &Dht, address: std::net::SocketAddr) -> Result<()> {
-    let mut out = std::io::stdout();
+fn announce(dht: &Dht, address: SocketAddr) -> Result<()> {
+    let mut out = io::stdout();
     writeln!(out, "{}", ready::ready_line(&dht.id(), address))
         .and_then(|()| out.flush())
         .context("cannot write the ready line to standard output")?;
-    if std::io::stderr().is_terminal() {
+    if io::stderr().is_terminal() {
         eprintln!("{}", ready::join_banner(address));
     }
     Ok(())

@@ -94,7 +94,7 @@ fn check_encoding(declaration: &BytesDecl<'_>, text: &str) -> Result<(), NotSafe
     if utf8 || ascii {
         return Ok(());
     }
-    Err(parse("the XML declares an encoding other than UTF-8, and is not plain ASCII".to_owned()))
+    Err(parse("the XML declares an encoding other than UTF-8; send it as UTF-8".to_owned()))
 }
 
 fn too_deep(at: u64) -> NotSafe {

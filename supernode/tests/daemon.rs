@@ -81,6 +81,21 @@ fn both_paths_answer_and_others_say_what_they_take() {
 }
 
 #[test]
+fn a_page_of_another_site_may_not_call() {
+    let node = Node::ephemeral();
+    let call = "<methodCall><methodName>system.listMethods</methodName></methodCall>";
+    let ask = |origin: &str| {
+        let request = support::request("POST", "/", call);
+        let request = request.replace("Host: x", &format!("Host: {}\r\n{origin}", node.http));
+        exchange(&node.http, &request)
+    };
+    assert!(ask("Origin: http://evil.example").contains(" 403 "));
+    assert!(ask("Origin: null").contains(" 403 "));
+    assert!(ask(&format!("Origin: http://{}", node.http)).contains(" 200 "));
+    assert!(ask("X-Nothing: 1").contains(" 200 "));
+}
+
+#[test]
 fn a_connection_serves_many_requests() {
     let node = Node::ephemeral();
     let mut stream = support::connect(&node.http);

@@ -145,6 +145,12 @@ impl EntryFile {
 
 /// Makes a file, or opens an unfinished one.
 pub(super) fn create(path: &Path, cache_bytes: usize) -> Result<Database, DatabaseError> {
+    // Tombstones hold secrets: for its owner only, also in a folder that is open to others.
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)?;
     unless_it_panics(|| Builder::new().set_cache_size(cache_bytes).create(path))
         .unwrap_or_else(|| Err(StorageError::Corrupted(DAMAGED.to_owned()).into()))
 }

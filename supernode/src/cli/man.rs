@@ -27,7 +27,9 @@ pub(super) fn page(mut command: clap::Command) -> io::Result<Vec<u8>> {
         );
         page.extend(format!(".SH {}\n{text}\n", quoted(&heading)).bytes());
     }
-    Ok(page)
+    // Read as Latin-1 by formatters that are not told otherwise.
+    let text = String::from_utf8_lossy(&page).replace('…', "\\[u2026]");
+    Ok(text.into_bytes())
 }
 
 /// A command's part of the page, its own sections one level down.

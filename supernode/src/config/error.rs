@@ -78,7 +78,7 @@ pub enum ConfigError {
 
     /// Nothing says where to keep what is stored.
     #[error(
-        "there is no directory for the data, since neither XDG_DATA_HOME nor HOME is set; \
+        "there is no directory for the data, since neither XDG_DATA_HOME nor HOME is set to an absolute path; \
         give one with --data DIR, or keep nothing with --ephemeral"
     )]
     NoHome,

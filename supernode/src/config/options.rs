@@ -147,12 +147,29 @@ fn parse_log(text: &str) -> Result<String, String> {
     let expected = "expected a level (error, warn, info, debug, trace) or directives such as \
         \"warn,supernode=debug\"";
     let filter = tracing_subscriber::EnvFilter::builder().parse(text);
-    if text.is_empty() || filter.is_err() { Err(expected.into()) } else { Ok(text.into()) }
+    // A word alone would be taken for a target, and a mistyped level turn the log off.
+    let word = !text.contains(['=', ',', ':', '[']);
+    let level = text.parse::<tracing_subscriber::filter::LevelFilter>().is_ok();
+    if text.is_empty() || filter.is_err() || (word && !level) {
+        Err(expected.into())
+    } else {
+        Ok(text.into())
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mistyped_level_is_no_filter() {
+        for good in ["info", "off", "WARN", "warn,supernode=debug", "dht=trace"] {
+            assert!(parse_log(good).is_ok(), "{good}");
+        }
+        for bad in ["debgu", "nope", "a=b=c", ""] {
+            assert!(parse_log(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn help_states_the_defaults_as_they_are() {

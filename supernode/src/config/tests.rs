@@ -174,7 +174,7 @@ fn the_data_directory_is_the_users_or_asked_for() {
     assert_eq!(resolve(&[], Some(true)), Ok(Storage::Ephemeral));
     assert_eq!(
         resolve(&[("HOME", "")], None),
-        Err("there is no directory for the data, since neither XDG_DATA_HOME nor HOME is set; \
+        Err("there is no directory for the data, since neither XDG_DATA_HOME nor HOME is set to an absolute path; \
             give one with --data DIR, or keep nothing with --ephemeral"
             .into())
     );

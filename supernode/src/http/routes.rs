@@ -6,8 +6,8 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Extension, State};
-use axum::http::header::{CONNECTION, CONTENT_TYPE};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::header::{CONNECTION, CONTENT_TYPE, HOST, ORIGIN};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tracing::{Instrument, debug, debug_span};
@@ -39,7 +39,12 @@ pub fn router(state: Arc<AppState>) -> Router {
         .with_state(state)
 }
 
-async fn xml_rpc(State(state): State<Arc<AppState>>, body: Body) -> Response {
+async fn xml_rpc(State(state): State<Arc<AppState>>, headers: HeaderMap, body: Body) -> Response {
+    if is_from_another_site(&headers) {
+        state.metrics.count_refused("another site");
+        let text = "a web page of another site may not call this super-node\n";
+        return (StatusCode::FORBIDDEN, text).into_response();
+    }
     let _in_flight = state.load.begin();
     let span = debug_span!("rpc", request = state.next_request());
     async {
@@ -55,6 +60,15 @@ async fn xml_rpc(State(state): State<Arc<AppState>>, body: Body) -> Response {
     }
     .instrument(span)
     .await
+}
+
+/// Whether a browser sends this for a page that did not come from here. XML-RPC needs no permission
+/// that a browser would ask for first, so any page could write to a node within its reach.
+fn is_from_another_site(headers: &HeaderMap) -> bool {
+    let Some(origin) = headers.get(ORIGIN) else { return false };
+    let site = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    site.is_none_or(|(_, site)| host != Some(site))
 }
 
 /// The answer to a body that was not read to its end. The connection cannot be used any more.

@@ -16,7 +16,7 @@ Generated from what a node tells at `/metrics`; a test keeps it so. The format i
 which Prometheus reads. Only this machine may ask, unless the node runs with `--public-metrics`.
 Counters start at 0 with the node; in the text their names end in `_total`. Labels: `method` is one
 of the methods of [XML-RPC](xml-rpc.md), or `unknown`; `result` is `done` or `fault`; `reason` is
-`too large`, `too slow` or `broken`.
+`too large`, `too slow`, `broken` or `another site`.
 
 | name | type | meaning |
 |---|---|---|

@@ -39,7 +39,8 @@ fn page() -> String {
         let _ = writeln!(page, "| {code} | {meaning} |");
     }
     page.push_str(
-        "\nThe text says what was wrong and with which parameter; it never repeats what was sent. \
+        "\nThe text says what was wrong and with which parameter; it never repeats \
+         a key, a value or a secret. \
          A body that does not arrive within 10 s is answered with HTTP status 408.\n\n\
          ## Limits\n\n| what | limit |\n|---|---|\n",
     );
@@ -49,8 +50,16 @@ fn page() -> String {
         ("secret", format!("{SECRET_MAX} bytes")),
         ("ttl", format!("{TTL_MIN_S}–{TTL_MAX_S} s; {DEFAULT_TTL_S} s if not given")),
         ("entries under one key", format!("{ENTRIES_PER_KEY_MAX}, removals of the week included")),
-        ("values under one key", format!("{BYTES_PER_KEY_MAX} bytes")),
-        ("request", format!("{REQUEST_MAX} bytes")),
+        (
+            "values under one key",
+            format!("{BYTES_PER_KEY_MAX} bytes, each removal of the week 150"),
+        ),
+        (
+            "request",
+            format!(
+                "{REQUEST_MAX} bytes; above 4 MiB the connection may break before the fault is read"
+            ),
+        ),
         ("reply", format!("{REPLY_MAX} bytes; above it fault 3: ask for pages")),
         ("nesting of values", NESTING_MAX.to_string()),
         ("encoding", "UTF-8, or plain ASCII; no document type declarations".to_owned()),

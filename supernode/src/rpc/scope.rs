@@ -25,7 +25,8 @@ pub(super) async fn put(dht: &Dht, mut params: Params, started: Instant) -> Resu
     let ttl = params.optional_ttl()?.map_or_else(|| Ttl::from_secs(DEFAULT_TTL_S), Ok)?;
     let receipt = dht.put(&key, value, tag, ttl).await?;
     let replicas = i32::try_from(receipt.replicas).unwrap_or(i32::MAX);
-    let latency = started.elapsed().as_secs_f64() * 1000.0;
+    // Whole microseconds: more digits are noise.
+    let latency = (started.elapsed().as_secs_f64() * 1e6).round().max(1.0) / 1e3;
     Ok(Value::Struct(BTreeMap::from([
         ("replicas".to_owned(), Value::Integer(replicas)),
         ("latency_ms".to_owned(), Value::Double(latency)),
