@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Extension, State};
+use axum::extract::{Extension, Request, State};
 use axum::http::header::{CONNECTION, CONTENT_TYPE, HOST, ORIGIN};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -39,8 +39,8 @@ pub fn router(state: Arc<AppState>) -> Router {
         .with_state(state)
 }
 
-async fn xml_rpc(State(state): State<Arc<AppState>>, headers: HeaderMap, body: Body) -> Response {
-    if is_from_another_site(&headers) {
+async fn xml_rpc(State(state): State<Arc<AppState>>, request: Request) -> Response {
+    if is_from_another_site(request.headers()) {
         state.metrics.count_refused("another site");
         let text = "a web page of another site may not call this super-node\n";
         return (StatusCode::FORBIDDEN, text).into_response();
@@ -48,7 +48,7 @@ async fn xml_rpc(State(state): State<Arc<AppState>>, headers: HeaderMap, body: B
     let _in_flight = state.load.begin();
     let span = debug_span!("rpc", request = state.next_request());
     async {
-        let body = match body::read(body, REQUEST_MAX).await {
+        let body = match body::read(request.into_body(), REQUEST_MAX).await {
             Ok(body) => body,
             Err(error) => return refuse(&state, error),
         };
