@@ -41,7 +41,8 @@ fn page() -> String {
     page.push_str(
         "\nThe text says what was wrong and with which parameter; it never repeats \
          a key, a value or a secret. \
-         A body that does not arrive within 10 s is answered with HTTP status 408.\n\n\
+         A body that does not arrive within 10 s is answered with HTTP status 408, and a browser's \
+         request for a page of another site (`Origin` other than `Host`) with 403.\n\n\
          ## Limits\n\n| what | limit |\n|---|---|\n",
     );
     let limits = [
