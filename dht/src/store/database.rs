@@ -119,6 +119,8 @@ impl EntryFile {
         // Held from before the rename: nothing may be written to the old file once it has lost its
         // name.
         let mut slot = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        // Opened first: afterwards it would be too late to find that no file can be opened.
+        let dir = std::fs::File::open(self.path.parent().unwrap_or(Path::new(".")))?;
         std::fs::rename(other, &self.path)?;
         *slot = Slot::Failed("it is being opened again".to_owned());
         *slot = match open(&self.path, self.cache_bytes) {
@@ -128,11 +130,8 @@ impl EntryFile {
         if let Slot::Failed(why) = &*slot {
             return Err(redb::Error::Io(std::io::Error::other(why.clone())));
         }
-        // Should this fail, a power loss may bring the old file back, with all that was acknowledged
-        // until now; what follows is synced into a file whose name is on its way to the disk.
-        if let Some(dir) = self.path.parent() {
-            super::data_dir::sync_dir(dir)?;
-        }
+        // Should this fail, a power loss may bring the old file back under the name.
+        dir.sync_all()?;
         Ok(())
     }
 

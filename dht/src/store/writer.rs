@@ -5,7 +5,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -58,14 +57,7 @@ impl Writer {
     pub(super) fn start(shared: Arc<Shared>, dir: DataDir) -> Result<JoinHandle<()>, OpenError> {
         dir.mark_complete()?;
         let path = dir.path().to_owned();
-        let counters = &shared.counters;
-        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let totals = Totals {
-            live: load(&counters.live),
-            tombstones: load(&counters.tombstones),
-            bytes: load(&counters.bytes),
-            ..Totals::default()
-        };
+        let totals = shared.counters.totals();
         let writer = Writer {
             shared,
             dir,
