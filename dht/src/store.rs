@@ -25,7 +25,7 @@ mod timeline;
 mod writer;
 
 use std::future::Future;
-use std::ops::Bound;
+use std::ops::{Bound, RangeInclusive};
 use std::pin::Pin;
 
 use base::limits::{BYTES_PER_KEY_MAX, ENTRIES_PER_KEY_MAX};
@@ -52,6 +52,22 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// [`StoreError::Failed`] when the disk does not give them back.
     fn list(&self, place: &Place, range: IdRange, limit: ListLimit) -> Result<Listed, StoreError>;
+
+    /// Lists the entries of many places, tombstones included, in the order of place and id,
+    /// beginning after `after`, which need not be held. A range that ends before it starts has
+    /// none.
+    ///
+    /// Reads in the caller's thread: at most `limit`. On disk a snapshot; in memory, what changes
+    /// meanwhile may or may not be seen.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`] when the disk does not give them back.
+    fn scan(
+        &self,
+        places: &RangeInclusive<Place>,
+        after: Option<(Place, EntryId)>,
+        limit: ListLimit,
+    ) -> Result<Scanned, StoreError>;
 
     /// Counts over everything held.
     fn totals(&self) -> Totals;
@@ -90,12 +106,28 @@ pub struct ListLimit {
     pub bytes: usize,
 }
 
+impl ListLimit {
+    /// Whether what is `listed` is all, when the next would bring the values to so many bytes.
+    fn is_reached(&self, listed: usize, bytes: usize) -> bool {
+        listed > 0 && (listed >= self.entries || bytes > self.bytes)
+    }
+}
+
 /// Part of a key's entries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
     /// The entries, in the order of their ids.
     pub entries: Vec<Entry>,
     /// Whether the limit, not the range, ended the list.
+    pub more: bool,
+}
+
+/// Part of the entries of many places.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scanned {
+    /// The entries, in the order of their places and ids. The next part begins after the last.
+    pub entries: Vec<(Place, Entry)>,
+    /// Whether the limit, not the range, ended the list; there is then at least one entry.
     pub more: bool,
 }
 

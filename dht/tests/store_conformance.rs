@@ -5,14 +5,16 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
+use std::ops::{Bound, RangeInclusive};
 use std::sync::Arc;
 
 use base::limits::{BYTES_PER_KEY_MAX, ENTRIES_PER_KEY_MAX, TTL_MAX_S, VALUE_MAX};
-use base::{Entry, EntryId, Key, Lifetime, Place, Secret, SecretTag, Value, Version};
+use base::{Entry, EntryId, Lifetime, Place, Secret, SecretTag, Value, Version};
 use dht::ManualClock;
-use dht::store::{ALL_IDS, Applied, ListLimit, NoRoom, Store, StoreError};
+use dht::store::{ALL_IDS, Applied, ListLimit, NoRoom, Scanned, Store, StoreError};
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 use support::{DAY, EVERYTHING, Kit, life, place, put, removal, settle};
 
 const NEW: Applied = Applied::Stored { was_live: false };
@@ -50,6 +52,12 @@ conformance![
     counts_keep_in_step,
     many_at_once_are_all_kept,
     any_sequence_ends_as_merging_says,
+    a_scan_gives_the_entries_of_a_range_in_order_tombstones_too,
+    a_scan_in_parts_gives_each_entry_once,
+    a_scan_includes_both_ends_of_its_range,
+    a_scan_of_an_empty_range_gives_nothing,
+    a_scan_begins_after_what_need_not_be_held,
+    a_scan_leaves_out_what_expired,
 ];
 
 async fn what_is_put_is_listed_under_its_place_only(kit: Kit) {
@@ -241,8 +249,9 @@ enum Step {
     Pass { millis: u64 },
 }
 
-fn step() -> impl Strategy<Value = Step> {
-    let (key, value, version) = (0..2u8, 0..3u8, 1..6u64);
+/// A step at one of so many keys.
+fn step(keys: u8) -> impl Strategy<Value = Step> {
+    let (key, value, version) = (0..keys, 0..3u8, 1..6u64);
     prop_oneof![
         4 => (key.clone(), value.clone(), version.clone(), 1..50u64)
             .prop_map(|(key, value, version, millis)| Step::Put { key, value, version, millis }),
@@ -272,11 +281,17 @@ impl Model {
     }
 
     fn list(&self, at: &Place) -> Vec<Entry> {
+        self.scan(&(*at..=*at)).into_iter().map(|(_, entry)| entry).collect()
+    }
+
+    fn scan(&self, places: &RangeInclusive<Place>) -> Vec<(Place, Entry)> {
         let alive = self
             .entries
             .iter()
-            .filter(|((place, _), (_, deadline))| place == at && *deadline > self.now);
-        alive.map(|(_, (entry, deadline))| aged(entry, deadline - self.now)).collect()
+            .filter(|((place, _), (_, deadline))| places.contains(place) && *deadline > self.now);
+        let aged =
+            alive.map(|((place, _), (entry, deadline))| (*place, aged(entry, deadline - self.now)));
+        aged.collect()
     }
 }
 
@@ -288,16 +303,39 @@ fn aged(entry: &Entry, millis: u64) -> Entry {
 async fn any_sequence_ends_as_merging_says(kit: Kit) {
     let runtime = tokio::runtime::Handle::current();
     let run = move || {
-        let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(24));
+        let mut runner = TestRunner::new(ProptestConfig::with_cases(24));
         let case = std::sync::atomic::AtomicU64::new(0);
         runner
-            .run(&proptest::collection::vec(step(), 1..40), |steps| {
+            .run(&proptest::collection::vec(step(2), 1..40), |steps| {
                 let case = case.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                 runtime.block_on(follow(&kit.store, &kit.clock, case, steps))
             })
             .unwrap();
     };
     tokio::task::spawn_blocking(run).await.unwrap();
+}
+
+/// Takes a step in a store and in its model.
+async fn take(
+    store: &Arc<dyn Store>,
+    clock: &ManualClock,
+    model: &mut Model,
+    step: Step,
+    place: impl Fn(u8) -> Place,
+) {
+    let (key, entry) = match step {
+        Step::Put { key, value, version, millis } => {
+            (key, put(&value.to_string(), version, millis))
+        }
+        Step::Remove { key, value, version } => (key, removal(&value.to_string(), version)),
+        Step::Pass { millis } => {
+            clock.advance_ms(millis);
+            model.now += millis;
+            return;
+        }
+    };
+    store.apply(place(key), entry.clone()).await.unwrap();
+    model.merge(place(key), entry);
 }
 
 async fn follow(
@@ -307,25 +345,168 @@ async fn follow(
     steps: Vec<Step>,
 ) -> Result<(), TestCaseError> {
     let mut model = Model::default();
-    let place = |key: u8| Key::new(format!("case {case} key {key}")).unwrap().place();
+    let place = |key: u8| place(&format!("case {case} key {key}"));
     for step in steps {
-        let (key, entry) = match step {
-            Step::Put { key, value, version, millis } => {
-                (key, put(&value.to_string(), version, millis))
-            }
-            Step::Remove { key, value, version } => (key, removal(&value.to_string(), version)),
-            Step::Pass { millis } => {
-                clock.advance_ms(millis);
-                model.now += millis;
-                continue;
-            }
-        };
-        store.apply(place(key), entry.clone()).await.unwrap();
-        model.merge(place(key), entry);
+        take(store, clock, &mut model, step, place).await;
         for key in 0..2 {
             let listed = store.list(&place(key), ALL_IDS, EVERYTHING).unwrap();
             prop_assert_eq!(listed.entries, model.list(&place(key)));
         }
     }
     Ok(())
+}
+
+const FIRST: Place = Place::from_bytes([0; Place::LEN]);
+const LAST: Place = Place::from_bytes([0xff; Place::LEN]);
+const EVERYWHERE: RangeInclusive<Place> = FIRST..=LAST;
+
+fn scan(kit: &Kit, places: RangeInclusive<Place>) -> Vec<(Place, Entry)> {
+    let scanned = kit.store.scan(&places, None, EVERYTHING).unwrap();
+    assert!(!scanned.more, "nothing limits it");
+    scanned.entries
+}
+
+/// What to scan after when this was last.
+fn cursor((place, entry): &(Place, Entry)) -> (Place, EntryId) {
+    (*place, entry.id())
+}
+
+/// Puts an entry at each of places on both sides of where a store may divide them, and gives the
+/// places in order.
+async fn put_at_edges(kit: &Kit) -> Vec<Place> {
+    let first_of =
+        |byte: u8| Place::from_bytes(std::array::from_fn(|i| if i == 0 { byte } else { 0 }));
+    let last_of =
+        |byte: u8| Place::from_bytes(std::array::from_fn(|i| if i == 0 { byte } else { 0xff }));
+    let places = [FIRST, last_of(0x0f), first_of(0x10), last_of(0x7f), first_of(0x80), LAST];
+    settle(&kit.store, places.iter().map(|place| (*place, put("v", 1, DAY)))).await;
+    places.to_vec()
+}
+
+async fn a_scan_gives_the_entries_of_a_range_in_order_tombstones_too(kit: Kit) {
+    let entry = |n: u32| {
+        let text = n.to_string();
+        let entry = if n.is_multiple_of(5) { removal(&text, 1) } else { put(&text, 1, DAY) };
+        (place(&format!("k{}", n % 64)), entry)
+    };
+    settle(&kit.store, (0..256).map(entry)).await;
+    kit.clock.advance_ms(1000);
+    let older = |(place, entry): (Place, Entry)| {
+        let left = entry.remaining().as_millis() - 1000;
+        (place, aged(&entry, left))
+    };
+    let mut expected: Vec<_> = (0..256).map(entry).map(older).collect();
+    expected.sort_by_key(cursor);
+    assert_eq!(scan(&kit, EVERYWHERE), expected);
+    let (from, to) = (expected[40].0, expected[200].0);
+    expected.retain(|(place, _)| (from..=to).contains(place));
+    assert_eq!(scan(&kit, from..=to), expected);
+}
+
+async fn a_scan_in_parts_gives_each_entry_once(kit: Kit) {
+    let mut model = Model::default();
+    let history = proptest::collection::vec(step(40), 300);
+    let history = history.new_tree(&mut TestRunner::deterministic()).unwrap().current();
+    let at = |key: u8| place(&format!("key {key}"));
+    for step in history {
+        take(&kit.store, &kit.clock, &mut model, step, at).await;
+    }
+    let (a, b) = (at(0).min(at(1)), at(0).max(at(1)));
+    let any = usize::MAX;
+    let limits =
+        [(1, any), (2, any), (7, any), (any, 0), (any, 151), (any, 1000), (3, 301), (0, 0)];
+    let ranges = [EVERYWHERE, a..=b, b..=LAST];
+    let cases = limits.iter().flat_map(|limit| ranges.iter().map(move |places| (*limit, places)));
+    for ((entries, bytes), places) in cases {
+        let expected = model.scan(places);
+        assert!(expected.len() > 10, "too few to tell: {}", expected.len());
+        let (mut all, mut more) = (Vec::new(), true);
+        while more {
+            let after = all.last().map(cursor);
+            let part = kit.store.scan(places, after, ListLimit { entries, bytes }).unwrap();
+            let cost: usize = part.entries.iter().map(|(_, entry)| entry.cost()).sum();
+            let fits = part.entries.len() <= entries && cost <= bytes;
+            assert!(fits || part.entries.len() == 1, "over the limit");
+            let listed = part.entries.len();
+            all.extend(part.entries);
+            more = part.more;
+            assert_eq!(more, all.len() < expected.len());
+            if let Some((_, next)) = expected.get(all.len()) {
+                assert!(listed >= entries || cost + next.cost() > bytes, "room for one more");
+            }
+        }
+        assert_eq!(all, expected, "{entries} entries or {bytes} bytes at a time");
+    }
+}
+
+async fn a_scan_includes_both_ends_of_its_range(kit: Kit) {
+    let places = put_at_edges(&kit).await;
+    for from in 0..places.len() {
+        for to in from..places.len() {
+            let found = scan(&kit, places[from]..=places[to]);
+            let found: Vec<Place> = found.into_iter().map(|(place, _)| place).collect();
+            assert_eq!(found, places[from..=to]);
+        }
+    }
+}
+
+async fn a_scan_of_an_empty_range_gives_nothing(kit: Kit) {
+    let places = put_at_edges(&kit).await;
+    let id = put("v", 1, DAY).id();
+    let (least, most) =
+        (EntryId::from_bytes(&[0; EntryId::LEN]), EntryId::from_bytes(&[0xff; EntryId::LEN]));
+    let backwards = |from: usize, to: usize| RangeInclusive::new(places[from], places[to]);
+    let nothing = [
+        (backwards(5, 0), None),
+        (backwards(2, 1), None),
+        (backwards(4, 1), Some((places[2], id))),
+        (backwards(4, 1), Some((FIRST, least))),
+        (backwards(4, 1), Some((LAST, most))),
+        (EVERYWHERE, Some((LAST, id))),
+        (EVERYWHERE, Some((LAST, most))),
+        (places[1]..=places[3], Some((places[3], id))),
+        (places[1]..=places[3], Some((places[3], most))),
+        (places[1]..=places[3], Some((places[4], least))),
+        (FIRST..=FIRST, Some((LAST, most))),
+    ];
+    for (range, after) in nothing {
+        let scanned = kit.store.scan(&range, after, EVERYTHING);
+        let expected = Scanned { entries: Vec::new(), more: false };
+        assert_eq!(scanned, Ok(expected), "{range:?} after {after:?}");
+    }
+}
+
+async fn a_scan_begins_after_what_need_not_be_held(kit: Kit) {
+    let places = put_at_edges(&kit).await;
+    let (least, most) =
+        (EntryId::from_bytes(&[0; EntryId::LEN]), EntryId::from_bytes(&[0xff; EntryId::LEN]));
+    let range = places[2]..=places[4];
+    let all = scan(&kit, range.clone());
+    for (after, skipped) in [
+        ((FIRST, most), 0),
+        ((places[2], least), 0),
+        ((places[2], most), 1),
+        ((Place::from_bytes([0x33; Place::LEN]), least), 1),
+        ((places[4], least), 2),
+    ] {
+        let scanned = kit.store.scan(&range, Some(after), EVERYTHING).unwrap();
+        assert_eq!(scanned.entries, all[skipped..], "after {after:?}");
+    }
+}
+
+async fn a_scan_leaves_out_what_expired(kit: Kit) {
+    for key in 0..8 {
+        let place = place(&key.to_string());
+        kit.store.apply(place, put("short", 1, 1000)).await.unwrap();
+        kit.store.apply(place, put("long", 1, 2000)).await.unwrap();
+    }
+    kit.clock.advance_ms(1000);
+    let left = scan(&kit, EVERYWHERE);
+    assert_eq!(left.len(), 8);
+    assert!(left.iter().all(|(_, entry)| *entry == put("long", 1, 1000)));
+    let exactly = ListLimit { entries: 8, bytes: usize::MAX };
+    let scanned = kit.store.scan(&EVERYWHERE, None, exactly).unwrap();
+    assert!(!scanned.more, "what expired is not more");
+    kit.clock.advance_ms(1000);
+    assert_eq!(scan(&kit, EVERYWHERE), vec![]);
 }

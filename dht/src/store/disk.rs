@@ -1,10 +1,11 @@
 //! The durable store: `redb`, written by one thread in groups, read by everybody.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use base::{Entry, Place};
+use base::{Entry, EntryId, Place};
 use redb::ReadableDatabase;
 use tokio::sync::{Semaphore, oneshot};
 
@@ -12,11 +13,13 @@ use super::compact;
 use super::data_dir::DataDir;
 use super::database::{ENTRIES, EXPIRY, EntryFile, META};
 use super::queue::{ApplyOperation, Operation, QUEUE_BYTES, Queue, share_of};
-use super::record::{Record, RowKey, id_of, row_range};
+use super::record::{Record, RowKey, RowRange, id_of, place_of, row_range, rows_of_places};
 use super::shared::{Counters, Shared};
 use super::timeline::{Mark, Timeline};
 use super::writer::Writer;
-use super::{Applied, IdRange, ListLimit, Listed, Pending, Store, StoreError, Totals, is_empty};
+use super::{
+    Applied, IdRange, ListLimit, Listed, Pending, Scanned, Store, StoreError, Totals, is_empty,
+};
 use crate::{Clock, OpenError};
 
 /// How a store on disk behaves.
@@ -74,6 +77,20 @@ impl DiskStore {
         Ok(DiskStore { shared, room, writer: Mutex::new(Some(writer)) })
     }
 
+    /// What a limit allows of some rows, each as `item` has it, and whether it left some out.
+    fn read<T>(
+        &self,
+        range: &RowRange,
+        limit: ListLimit,
+        item: impl Fn(&RowKey, Entry) -> T,
+    ) -> Result<(Vec<T>, bool), StoreError> {
+        let now = self.shared.now();
+        self.shared
+            .file
+            .read(|snapshot| read_rows(snapshot, range, limit, now, &item))
+            .map_err(|error| StoreError::Failed(error.to_string()))
+    }
+
     fn ask(&self, operation: impl FnOnce(oneshot::Sender<()>) -> Operation) -> Pending<()> {
         let (reply, done) = oneshot::channel();
         let queued = self.shared.queue.push(operation(reply));
@@ -103,11 +120,21 @@ impl Store for DiskStore {
         if is_empty(&range) {
             return Ok(Listed { entries: Vec::new(), more: false });
         }
-        let now = self.shared.now();
-        self.shared
-            .file
-            .read(|snapshot| list(snapshot, place, range, limit, now))
-            .map_err(|error| StoreError::Failed(error.to_string()))
+        let (entries, more) = self.read(&row_range(place, range), limit, |_, entry| entry)?;
+        Ok(Listed { entries, more })
+    }
+
+    fn scan(
+        &self,
+        places: &RangeInclusive<Place>,
+        after: Option<(Place, EntryId)>,
+        limit: ListLimit,
+    ) -> Result<Scanned, StoreError> {
+        let Some(range) = rows_of_places(places, after) else {
+            return Ok(Scanned { entries: Vec::new(), more: false });
+        };
+        let (entries, more) = self.read(&range, limit, |key, entry| (place_of(key), entry))?;
+        Ok(Scanned { entries, more })
     }
 
     fn totals(&self) -> Totals {
@@ -134,17 +161,16 @@ impl Drop for DiskStore {
     }
 }
 
-fn list(
+fn read_rows<T>(
     snapshot: &redb::ReadTransaction,
-    place: &Place,
-    range: IdRange,
+    (from, to): &RowRange,
     limit: ListLimit,
     now: u64,
-) -> Result<Listed, redb::Error> {
-    let mut listed = Listed { entries: Vec::new(), more: false };
+    item: impl Fn(&RowKey, Entry) -> T,
+) -> Result<(Vec<T>, bool), redb::Error> {
+    let mut items = Vec::new();
     let mut bytes = 0;
     let table = snapshot.open_table(ENTRIES)?;
-    let (from, to) = row_range(place, range);
     for row in table.range::<&RowKey>((from.as_ref(), to.as_ref()))? {
         let (key, record) = row?;
         let Some(record) = Record::decode(record.value()) else { continue };
@@ -152,14 +178,13 @@ fn list(
             continue;
         }
         bytes += record.cost();
-        let full = listed.entries.len() >= limit.entries || bytes > limit.bytes;
-        if full && !listed.entries.is_empty() {
-            listed.more = true;
-            break;
+        if limit.is_reached(items.len(), bytes) {
+            return Ok((items, true));
         }
-        listed.entries.extend(record.to_entry(id_of(key.value()), now));
+        let entry = record.to_entry(id_of(key.value()), now);
+        items.extend(entry.map(|entry| item(key.value(), entry)));
     }
-    Ok(listed)
+    Ok((items, false))
 }
 
 /// What the last commit left: the mark of the timeline and the counts. Makes the tables of a new

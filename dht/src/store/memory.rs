@@ -1,17 +1,21 @@
 //! A store that forgets everything when it is dropped: for `--ephemeral` nodes and tests.
 
+mod held;
+
 use std::collections::{BTreeMap, BTreeSet, btree_map};
 use std::future::ready;
-use std::ops::RangeBounds;
+use std::ops::{RangeBounds, RangeInclusive};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use base::{Entry, EntryId, Lifetime, Place, Secret, State, Value, Version};
-use bytes::Bytes;
+use base::{Entry, EntryId, Place};
 
+use self::held::Held;
 use super::rules::{Decision, Usage, decide};
 use super::timeline::Timeline;
-use super::{Applied, IdRange, ListLimit, Listed, NoRoom, Pending, Store, StoreError, Totals};
+use super::{
+    Applied, IdRange, ListLimit, Listed, NoRoom, Pending, Scanned, Store, StoreError, Totals,
+};
 use crate::Clock;
 
 /// What an entry takes beside its value: rows of both maps, allocations (`testbed bench start`
@@ -69,17 +73,6 @@ struct ExpiryIndex {
     rows: BTreeSet<(u32, Place)>,
 }
 
-/// An entry as held here; smaller than [`Entry`].
-struct Held {
-    id: EntryId,
-    version: Version,
-    /// On the timeline, in milliseconds.
-    deadline: u64,
-    removed: bool,
-    /// The value, or the removal's secret.
-    payload: Option<Box<[u8]>>,
-}
-
 impl MemoryStore {
     /// An empty store.
     pub fn new(options: MemoryOptions, clock: impl Clock) -> MemoryStore {
@@ -94,8 +87,7 @@ impl MemoryStore {
     }
 
     fn shelf(&self, place: &Place) -> MutexGuard<'_, Shelf> {
-        let shelf = &self.shelves[usize::from(place.as_bytes()[0]) * SHELVES / 256];
-        shelf.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.shelves[shelf_of(place)])
     }
 
     fn has_room(&self, bytes: usize) -> bool {
@@ -139,8 +131,7 @@ impl Store for MemoryStore {
         let mut bytes = 0;
         for held in held.iter().filter(|held| held.deadline > now && range.contains(&held.id)) {
             bytes += held.cost();
-            let full = listed.entries.len() >= limit.entries || bytes > limit.bytes;
-            if full && !listed.entries.is_empty() {
+            if limit.is_reached(listed.entries.len(), bytes) {
                 listed.more = true;
                 break;
             }
@@ -149,11 +140,43 @@ impl Store for MemoryStore {
         Ok(listed)
     }
 
+    fn scan(
+        &self,
+        places: &RangeInclusive<Place>,
+        after: Option<(Place, EntryId)>,
+        limit: ListLimit,
+    ) -> Result<Scanned, StoreError> {
+        let now = self.now();
+        let (start, end) = (*places.start(), *places.end());
+        let start = after.map_or(start, |(place, _)| place.max(start));
+        let mut scanned = Scanned { entries: Vec::new(), more: false };
+        // Ordered maps refuse to be asked for a range that ends before it starts.
+        if start > end {
+            return Ok(scanned);
+        }
+        let mut bytes = 0;
+        // Shelves are in the order of their places. Never two locks at a time.
+        for shelf in &self.shelves[shelf_of(&start)..=shelf_of(&end)] {
+            for (place, held) in lock(shelf).alive(start..=end, now) {
+                if after.is_some_and(|after| (*place, held.id) <= after) {
+                    continue;
+                }
+                bytes += held.cost();
+                if limit.is_reached(scanned.entries.len(), bytes) {
+                    scanned.more = true;
+                    return Ok(scanned);
+                }
+                scanned.entries.push((*place, held.to_entry(now)));
+            }
+        }
+        Ok(scanned)
+    }
+
     fn totals(&self) -> Totals {
         let now = self.now();
         let mut all = Totals::default();
         for shelf in &self.shelves {
-            let mut shelf = shelf.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut shelf = lock(shelf);
             self.change(&mut shelf, |shelf| shelf.sweep(now));
             all.live += shelf.totals.live;
             all.tombstones += shelf.totals.tombstones;
@@ -171,7 +194,27 @@ impl Store for MemoryStore {
     }
 }
 
+/// Which part a place is in.
+fn shelf_of(place: &Place) -> usize {
+    usize::from(place.as_bytes()[0]) * SHELVES / 256
+}
+
+fn lock(shelf: &Mutex<Shelf>) -> MutexGuard<'_, Shelf> {
+    shelf.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Shelf {
+    /// What has not expired at a range of places, in order.
+    fn alive(
+        &self,
+        places: RangeInclusive<Place>,
+        now: u64,
+    ) -> impl Iterator<Item = (&Place, &Held)> {
+        let all = self.places.range(places);
+        let all = all.flat_map(|(place, entries)| entries.iter().map(move |held| (place, held)));
+        all.filter(move |(_, held)| held.deadline > now)
+    }
+
     /// Memory used, as the capacity counts it.
     fn size(&self) -> usize {
         let entries = usize::try_from(self.totals.live + self.totals.tombstones);
@@ -286,36 +329,6 @@ fn second(deadline_ms: u64) -> u32 {
     u32::try_from(deadline_ms.div_ceil(1000)).unwrap_or(u32::MAX)
 }
 
-impl Held {
-    fn new(entry: &Entry, now: u64) -> Held {
-        let (removed, payload) = match entry.state() {
-            State::Live(value) => (false, Some(value.as_bytes().into())),
-            State::Removed(secret) => (true, secret.as_ref().map(|s| s.as_bytes().into())),
-        };
-        let deadline = now.saturating_add(entry.remaining().as_millis());
-        Held { id: entry.id(), version: entry.version(), deadline, removed, payload }
-    }
-
-    fn cost(&self) -> usize {
-        if self.removed {
-            base::limits::TOMBSTONE_MAX
-        } else {
-            self.payload.as_ref().map_or(0, |payload| payload.len())
-        }
-    }
-
-    fn to_entry(&self, now: u64) -> Entry {
-        let payload = self.payload.as_deref().map(Bytes::copy_from_slice);
-        let state = if self.removed {
-            State::Removed(payload.map(|secret| Secret::new(secret).expect("was a secret")))
-        } else {
-            State::Live(Value::new(payload.unwrap_or_default()).expect("was a value"))
-        };
-        let remaining = Lifetime::from_millis(self.deadline.saturating_sub(now));
-        Entry::from_parts(self.id, self.version, state, remaining)
-    }
-}
-
 impl Totals {
     fn add(&mut self, held: &Held) {
         *(if held.removed { &mut self.tombstones } else { &mut self.live }) += 1;
@@ -330,7 +343,7 @@ impl Totals {
 
 #[cfg(test)]
 mod tests {
-    use base::{Key, SecretTag};
+    use base::{Key, Lifetime, SecretTag, Value, Version};
 
     use super::*;
     use crate::{ManualClock, Reading};

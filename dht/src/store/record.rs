@@ -9,7 +9,7 @@
 //! Numbers are little-endian but for the expiry index, which sorts by them. A tombstone takes at
 //! most 149 bytes.
 
-use std::ops::Bound;
+use std::ops::{Bound, RangeInclusive};
 
 use base::{Entry, EntryId, Lifetime, Place, Secret, State, Value, Version};
 use bytes::Bytes;
@@ -20,6 +20,9 @@ use super::IdRange;
 pub(super) const ROW_KEY_LEN: usize = Place::LEN + EntryId::LEN;
 /// A row's key in the table of entries.
 pub(super) type RowKey = [u8; ROW_KEY_LEN];
+
+/// Some of the rows of the table of entries.
+pub(super) type RowRange = (Bound<RowKey>, Bound<RowKey>);
 
 /// Length of a key of the expiry index.
 pub(super) const EXPIRY_KEY_LEN: usize = 8 + ROW_KEY_LEN;
@@ -51,16 +54,32 @@ pub(super) fn row_key(place: &Place, id: EntryId) -> RowKey {
 }
 
 /// The rows of a range of one place's entries.
-pub(super) fn row_range(place: &Place, range: IdRange) -> (Bound<RowKey>, Bound<RowKey>) {
-    let edge = |fill: u8| {
-        let mut key = [fill; ROW_KEY_LEN];
-        key[..Place::LEN].copy_from_slice(place.as_bytes());
-        Bound::Included(key)
-    };
+pub(super) fn row_range(place: &Place, range: IdRange) -> RowRange {
+    let edge = |fill| Bound::Included(row_edge(place, fill));
     let row = |bound: Bound<EntryId>| bound.map(|id| row_key(place, id));
     let from = if range.0 == Bound::Unbounded { edge(0) } else { row(range.0) };
     let to = if range.1 == Bound::Unbounded { edge(0xff) } else { row(range.1) };
     (from, to)
+}
+
+/// The rows of many places, beginning after one entry; `None` if there can be none, as `redb` does
+/// not promise what it does when asked for such.
+pub(super) fn rows_of_places(
+    places: &RangeInclusive<Place>,
+    after: Option<(Place, EntryId)>,
+) -> Option<RowRange> {
+    let (first, last) = (row_edge(places.start(), 0), row_edge(places.end(), 0xff));
+    let after = after.map(|(place, id)| row_key(&place, id)).filter(|after| *after >= first);
+    let from = after.map_or(Bound::Included(first), Bound::Excluded);
+    let is_empty = first > last || after.is_some_and(|after| after >= last);
+    (!is_empty).then_some((from, Bound::Included(last)))
+}
+
+/// The key below, or above, all of a place's rows.
+fn row_edge(place: &Place, fill: u8) -> RowKey {
+    let mut key = [fill; ROW_KEY_LEN];
+    key[..Place::LEN].copy_from_slice(place.as_bytes());
+    key
 }
 
 /// The entry's id, out of its row key.
