@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use crate::store::StoreError;
-
 /// Why an operation was not done. Nothing was changed, unless said otherwise.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DhtError {
@@ -16,15 +14,6 @@ pub enum DhtError {
     NoQuorum(String),
 }
 
-impl From<StoreError> for DhtError {
-    fn from(error: StoreError) -> DhtError {
-        match error {
-            StoreError::OverCapacity(what) => DhtError::OverCapacity(what.to_string()),
-            other => DhtError::NoQuorum(other.to_string()),
-        }
-    }
-}
-
 /// Why a node could not be opened. What is on disk was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -33,6 +22,16 @@ pub enum OpenError {
     Unusable {
         /// The file or folder.
         path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The address for other super-nodes cannot be listened on.
+    #[error(
+        "cannot listen on {address} for other super-nodes, UDP and TCP ({error}); is another super-node running there? choose another address with --p2p"
+    )]
+    CannotListen {
+        /// The address.
+        address: std::net::SocketAddr,
         /// What the system said.
         error: std::io::Error,
     },

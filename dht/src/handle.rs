@@ -1,56 +1,85 @@
 //! [`Dht`]: the one way in.
 
-use std::ops::Bound;
-use std::path::PathBuf;
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use base::limits::SECRET_MAX;
+use arc_swap::ArcSwap;
+use base::limits::{REPLICAS, SECRET_MAX};
 use base::{
-    Entry, EntryId, Key, NodeId, Place, Secret, SecretTag, Sha1Digest, Ttl, Value, ValueHash,
-    Version,
+    Entry, EntryId, Key, NodeId, Place, Secret, SecretTag, Sha1Digest, State, Ttl, Value,
+    ValueHash, Version,
 };
 use libp2p_identity::Keypair;
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, timeout};
+use tracing::info;
 
 use crate::lamport::LamportClock;
+use crate::link::{JoinError, Link, LinkEvent, Responder};
+use crate::listing::{PageBuilder, READ_BYTES, READ_ENTRIES};
+use crate::meters::Meters;
+use crate::node::Node;
+use crate::overlay::membership::Membership;
+use crate::overlay::read::{Consistency, Read};
+use crate::overlay::view::{Member, View};
+use crate::overlay::write::Write;
+use crate::overlay::{Peer, Pulse};
+use crate::p2p::{P2pConfig, P2pLink};
 use crate::page::{Page, PageRequest};
+use crate::remembered::Remembered;
+use crate::serve::Server;
+use crate::status::{Health, PeerStatus, Phase, Status};
 use crate::store::data_dir::DataDir;
-use crate::store::{
-    Applied, DiskOptions, DiskStore, IdRange, MemoryOptions, MemoryStore, Store, Totals,
+use crate::store::{DiskOptions, DiskStore, MemoryOptions, MemoryStore, Store};
+use crate::wire::{Bye, Contact, Get, Hello, Notice, OLDEST_VERSION, VERSION};
+use crate::{
+    Clock, DhtError, OpenError, Options, Storage, SystemClock, drive, fill, identity, members,
 };
-use crate::{Clock, DhtError, OpenError, SystemClock, identity, listing};
 
-/// Versions tried before an entry that others change all the time is given up.
-const STALE_RETRIES: usize = 16;
-/// Where a node keeps its entries and its key.
-#[derive(Debug, Clone)]
-pub enum Storage {
-    /// Nowhere: both are gone when the handle is.
-    Memory,
-    /// In this data directory.
-    Disk(PathBuf),
-}
+/// Events that may wait for the membership task.
+const EVENTS_MAX: usize = 1024;
+/// How long handing over may take when leaving.
+const HAND_OVER: Duration = Duration::from_millis(3500);
 
-/// How a node is opened.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// Where it keeps what it holds.
-    pub storage: Storage,
-}
-
-/// A node of the overlay. Clones are handles to the same node.
+/// A node of the overlay. Clones are handles to the same node; when the last one is dropped the node
+/// stops as if it had been switched off.
 #[derive(Clone)]
 pub struct Dht {
-    node: Arc<Node>,
+    inner: Arc<Inner>,
 }
 
-struct Node {
-    id: NodeId,
-    store: Box<dyn Store>,
-    lamport: LamportClock,
-    puts: AtomicU64,
-    gets: AtomicU64,
-    removes: AtomicU64,
+struct Inner {
+    node: Arc<Node>,
+    remembered: Remembered,
+    task: AbortHandle,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.task.abort();
+        let closing = self.node.link.close();
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(closing);
+        }
+    }
+}
+
+/// What a node is made of.
+pub(crate) struct Parts {
+    pub(crate) id: NodeId,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) link: Arc<dyn Link>,
+    pub(crate) link_events: mpsc::Receiver<LinkEvent>,
+    pub(crate) remembered: Remembered,
+    /// Who was there the last time.
+    pub(crate) known: Vec<Contact>,
+    pub(crate) settle: Duration,
+    pub(crate) started: Instant,
+    /// What chance decides follows from it.
+    pub(crate) seed: u64,
 }
 
 /// What is known when a put has been acknowledged.
@@ -71,24 +100,12 @@ pub enum Removal {
     WrongSecret,
 }
 
-/// How a node is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Status {
-    /// Counts over what it holds.
-    pub totals: Totals,
-    /// Puts asked of this handle and its clones since the start.
-    pub puts: u64,
-    /// Gets, each page one.
-    pub gets: u64,
-    /// Removals.
-    pub removes: u64,
-}
-
 impl Dht {
-    /// Opens a node: reads or makes its key, opens its store.
+    /// Opens a node: reads or makes its key, opens its store, and listens for others.
     ///
     /// # Errors
-    /// Every way its data directory can be unfit, see [`OpenError`]. The directory is then as it was.
+    /// Every way its data directory or its address can be unfit, see [`OpenError`]. The directory is
+    /// then as it was.
     pub async fn open(options: Options) -> Result<Dht, OpenError> {
         Dht::open_at(options, SystemClock::new()).await
     }
@@ -98,37 +115,85 @@ impl Dht {
     /// # Errors
     /// As [`Dht::open`].
     pub async fn open_at(options: Options, clock: impl Clock) -> Result<Dht, OpenError> {
-        let open = move || -> Result<(Keypair, Box<dyn Store>), OpenError> {
-            match options.storage {
-                Storage::Memory => {
-                    let store = MemoryStore::new(MemoryOptions::default(), clock);
-                    Ok((Keypair::generate_ed25519(), Box::new(store)))
-                }
-                Storage::Disk(dir) => {
-                    let options = DiskOptions::new(dir);
-                    let dir = DataDir::open(&options.dir)?;
-                    let keypair = identity::load_or_create(dir.path(), dir.is_complete())?;
-                    Ok((keypair, Box::new(DiskStore::open_in(dir, &options, clock)?)))
-                }
-            }
-        };
+        let Options { storage, listen, settle } = options;
+        let open = move || open_storage(storage, clock);
         let opened = tokio::task::spawn_blocking(open).await;
-        let (keypair, store) =
+        let (keypair, store, remembered) =
             opened.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
-        let node = Node {
-            id: keypair.public().to_peer_id().into(),
+        let (events, link_events) = mpsc::channel(EVENTS_MAX);
+        let started = Instant::now();
+        let id = keypair.public().to_peer_id().into();
+        let hello = hello(Arc::clone(&store), fastrand::u64(..));
+        let config = P2pConfig { keypair, listen, hello, started };
+        let (link, driver) = P2pLink::bind(config, events)
+            .await
+            .map_err(|error| OpenError::CannotListen { address: listen, error })?;
+        let known = remembered.load();
+        let dht = Dht::assemble(Parts {
+            id,
             store,
+            link,
+            link_events,
+            remembered,
+            known,
+            settle,
+            started,
+            seed: fastrand::u64(..),
+        });
+        driver.run(dht.responder());
+        Ok(dht)
+    }
+
+    /// Puts a node together and starts its one task.
+    pub(crate) fn assemble(parts: Parts) -> Dht {
+        let me = Arc::new(Peer::new(parts.id, Pulse::default()));
+        let (events, waiting) = mpsc::channel(EVENTS_MAX);
+        let unsettled = View::new(Arc::clone(&me), Vec::new(), Vec::new(), false);
+        let node = Arc::new(Node {
+            me: Arc::clone(&me),
+            store: parts.store,
+            link: parts.link,
+            view: ArcSwap::from_pointee(unsettled),
             lamport: LamportClock::default(),
-            puts: AtomicU64::new(0),
-            gets: AtomicU64::new(0),
-            removes: AtomicU64::new(0),
-        };
-        Ok(Dht { node: Arc::new(node) })
+            meters: Meters::default(),
+            started: parts.started,
+            events,
+            leaving: false.into(),
+        });
+        let mut membership = Membership::new(me, &parts.known, parts.settle, parts.seed);
+        node.view.store(Arc::new(membership.first_view()));
+        let running = members::run(
+            Arc::clone(&node),
+            membership,
+            waiting,
+            parts.link_events,
+            parts.remembered.clone(),
+        );
+        let task = tokio::spawn(running).abort_handle();
+        Dht { inner: Arc::new(Inner { node, remembered: parts.remembered, task }) }
+    }
+
+    /// What answers other super-nodes for this one.
+    pub(crate) fn responder(&self) -> Arc<dyn Responder> {
+        Arc::new(Server(Arc::clone(&self.inner.node)))
     }
 
     /// The node's id.
     pub fn id(&self) -> NodeId {
-        self.node.id
+        self.inner.node.me.id
+    }
+
+    /// Where others can reach this node: the address it was given, with the port that was found.
+    pub fn listening_on(&self) -> SocketAddr {
+        self.inner.node.link.listening_on()
+    }
+
+    /// Connects to whoever is at an address, and so joins its overlay.
+    ///
+    /// # Errors
+    /// [`JoinError`] when nobody is there, or nobody this node understands.
+    pub async fn join(&self, address: SocketAddr) -> Result<NodeId, JoinError> {
+        self.inner.node.link.join(address).await
     }
 
     /// Puts a value under a key for `ttl`. Putting it again starts a new life, longer or shorter;
@@ -136,8 +201,8 @@ impl Dht {
     /// remove it; the same value under another tag is another entry.
     ///
     /// # Errors
-    /// [`DhtError::OverCapacity`] when the key or the disk is full, [`DhtError::NoQuorum`] when the
-    /// disk failed.
+    /// [`DhtError::OverCapacity`] when the key, or the disks of too many replicas, are full,
+    /// [`DhtError::NoQuorum`] when too few replicas took it in time.
     pub async fn put(
         &self,
         key: &Key,
@@ -145,20 +210,32 @@ impl Dht {
         tag: SecretTag,
         ttl: Ttl,
     ) -> Result<Receipt, DhtError> {
-        self.node.puts.fetch_add(1, Ordering::Relaxed);
+        let meters = &self.inner.node.meters;
+        meters.puts.add(1);
+        let asked = Instant::now();
         let life = ttl.into();
-        let entry = |version| Entry::live(value.clone(), tag, version, life);
-        self.write(key.place(), entry).await?;
-        Ok(Receipt { replicas: 1 })
+        let id = EntryId::of(&value, tag);
+        let entry = move |version| Entry::from_parts(id, version, State::Live(value.clone()), life);
+        let replicas = self.write(key.place(), entry).await?;
+        meters.put_time.record(asked.elapsed());
+        Ok(Receipt { replicas })
     }
 
     /// Lists the values under a key, in the order of their ids.
     ///
     /// # Errors
-    /// [`DhtError::NoQuorum`] when the disk does not give them back; never an empty page instead.
+    /// [`DhtError::NoQuorum`] when too few replicas answered in time; never an empty page instead.
     pub async fn get(&self, key: &Key, request: PageRequest) -> Result<Page, DhtError> {
-        self.node.gets.fetch_add(1, Ordering::Relaxed);
-        listing::page(&*self.node.store, &key.place(), request).map_err(DhtError::from)
+        self.page(key, request, Consistency::Quorum).await
+    }
+
+    /// The same from one replica: cheaper, and may miss what was put or removed in the last moment,
+    /// or while that replica was out of reach.
+    ///
+    /// # Errors
+    /// As [`Dht::get`].
+    pub async fn get_from_one(&self, key: &Key, request: PageRequest) -> Result<Page, DhtError> {
+        self.page(key, request, Consistency::One).await
     }
 
     /// Removes a value: the one put with the tag of this secret, or without one.
@@ -194,83 +271,235 @@ impl Dht {
         self.remove_from(key.place(), tags_of(edge(0), edge(0xff)), Some(secret)).await
     }
 
+    /// Which super-nodes keep a key, closest first, as this one sees it.
+    pub fn replicas_of(&self, key: &Key) -> Vec<NodeId> {
+        let view = self.inner.node.view.load();
+        view.replicas(&key.place()).iter().map(|member| member.peer.id).collect()
+    }
+
     /// How the node is doing.
     pub fn status(&self) -> Status {
-        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let node = &self.node;
+        let node = &self.inner.node;
+        let view = node.view.load();
+        let now = node.now();
+        let peer = |member: &Member| PeerStatus {
+            id: member.peer.id,
+            address: member.addresses.first().copied(),
+            health: if member.well { Health::Well } else { Health::Suspect },
+            silent_for: now.saturating_sub(member.peer.pulse.last()),
+            latency_p50: member.peer.latencies.quantile(0.5),
+            latency_p99: member.peer.latencies.p99(),
+        };
+        let phase = match (view.is_settled(), view.is_filling()) {
+            (false, _) => Phase::Looking,
+            (true, true) => Phase::Filling,
+            (true, false) => Phase::Serving,
+        };
         Status {
             totals: node.store.totals(),
-            puts: load(&node.puts),
-            gets: load(&node.gets),
-            removes: load(&node.removes),
+            peers: view.members().iter().skip(1).map(peer).collect(),
+            replicas: view.members().len().min(REPLICAS),
+            phase,
         }
+    }
+
+    /// What the node has counted.
+    pub fn meters(&self) -> &Meters {
+        &self.inner.node.meters
     }
 
     /// Gives disk space back, if at least half of the file is free; puts wait meanwhile, at most
     /// 10 s. To be called once, when the node already serves.
     pub async fn tidy(&self) {
-        self.node.store.tidy().await;
+        self.inner.node.store.tidy().await;
     }
 
-    /// Ends what is under way and lets go of the data directory. Later operations fail.
+    /// Leaves the overlay: takes no more writes, hands over what others keep from now on, for at
+    /// most 4 s, and says goodbye. The others then do not have to find out.
+    pub async fn leave(&self) {
+        let node = &self.inner.node;
+        node.leaving.store(true, Ordering::Relaxed);
+        if timeout(HAND_OVER, fill::hand_over(node)).await.is_err() {
+            info!("not all was handed over in time; the others have copies of it");
+        }
+        for member in node.view.load().members().iter().skip(1) {
+            node.link.notify(member.peer.id, Notice::Bye(Bye::Leaving));
+        }
+        self.inner.task.abort();
+        node.link.close().await;
+    }
+
+    /// Ends what is under way, closes all connections and lets go of the data directory. Later
+    /// operations fail. Without [`Dht::leave`] before it, others notice only by its silence.
     pub async fn close(&self) {
-        self.node.store.close().await;
+        let node = &self.inner.node;
+        node.leaving.store(true, Ordering::Relaxed);
+        self.inner.task.abort();
+        node.link.close().await;
+        self.inner.remembered.close().await;
+        node.store.close().await;
+    }
+
+    /// Whether both are handles to the same node.
+    #[cfg(any(test, feature = "sim"))]
+    pub(crate) fn is_same(&self, other: &Dht) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
+    /// How this node stands to a place, for whoever looks into a failed simulation.
+    #[cfg(any(test, feature = "sim"))]
+    pub(crate) fn describe(&self, place: &Place) -> String {
+        let view = self.inner.node.view.load();
+        let members = view.members().len();
+        let rank = view.rank(place, &view.me().place);
+        let complete = view.is_complete(place);
+        format!("knows {members}, rank {rank}, complete {complete}")
+    }
+
+    async fn page(
+        &self,
+        key: &Key,
+        request: PageRequest,
+        consistency: Consistency,
+    ) -> Result<Page, DhtError> {
+        let node = &self.inner.node;
+        node.meters.gets.add(1);
+        let asked = Instant::now();
+        let place = key.place();
+        let mut page = PageBuilder::new(request);
+        loop {
+            let part = self.read(page.wanted(place), consistency).await?;
+            if let Some(page) = page.add(part) {
+                node.meters.get_time.record(asked.elapsed());
+                return Ok(page);
+            }
+        }
     }
 
     async fn remove_from(
         &self,
         place: Place,
-        range: IdRange,
+        range: (EntryId, EntryId),
         secret: Option<Secret>,
     ) -> Result<Removal, DhtError> {
-        self.node.removes.fetch_add(1, Ordering::Relaxed);
+        self.inner.node.meters.removes.add(1);
         let tag = secret.as_ref().map_or(SecretTag::NONE, Secret::tag);
         let mut outcome = Removal::NotFound;
-        for id in listing::live_ids(&*self.node.store, &place, range)? {
+        for id in self.live_ids(place, range).await? {
             if id.tag != tag {
                 if outcome == Removal::NotFound {
                     outcome = Removal::WrongSecret;
                 }
                 continue;
             }
-            let removal = |version| {
+            let secret = secret.clone();
+            let removal = move |version| {
                 Entry::removal(id, secret.clone(), version).expect("the tag is the secret's own")
             };
-            if let Applied::Stored { was_live: true } = self.write(place, removal).await? {
-                outcome = Removal::Removed;
-            }
+            self.write(place, removal).await?;
+            outcome = Removal::Removed;
         }
         Ok(outcome)
     }
 
-    /// Writes what `entry` makes of a version, at a version that wins.
+    /// The ids of the live entries in a range, its ends included.
+    async fn live_ids(
+        &self,
+        place: Place,
+        (from, to): (EntryId, EntryId),
+    ) -> Result<Vec<EntryId>, DhtError> {
+        let mut ids = Vec::new();
+        let mut after = before(from);
+        loop {
+            let get =
+                Get { place, after, until: Some(to), entries: READ_ENTRIES, bytes: READ_BYTES };
+            let part = self.read(get, Consistency::Quorum).await?;
+            after = part.entries.last().map(Entry::id);
+            let live = part.entries.iter().filter(|entry| entry.value().is_some());
+            ids.extend(live.map(Entry::id));
+            if !part.more {
+                return Ok(ids);
+            }
+        }
+    }
+
+    async fn read(
+        &self,
+        get: Get,
+        consistency: Consistency,
+    ) -> Result<crate::overlay::read::Part, DhtError> {
+        let node = &self.inner.node;
+        let read = drive::run(node, Read::new(get, consistency)).await;
+        // What this node writes next must win over what it has seen.
+        if let Ok(part) = &read {
+            part.entries.iter().for_each(|entry| node.observe(entry));
+        }
+        read.inspect_err(|_| node.meters.no_quorum.add(1))
+    }
+
+    /// Writes what `entry` makes of a version, at a version that wins; how many have it then.
     async fn write(
         &self,
         place: Place,
-        entry: impl Fn(Version) -> Entry,
-    ) -> Result<Applied, DhtError> {
-        let mut held = Version::ZERO;
-        for _ in 0..STALE_RETRIES {
-            let version = self.node.lamport.tick().max(held.next());
-            match self.node.store.apply(place, entry(version)).await? {
-                Applied::Stale(newer) => {
-                    self.node.lamport.observe(newer);
-                    held = newer;
-                }
-                stored @ Applied::Stored { .. } => return Ok(stored),
-            }
+        entry: impl Fn(Version) -> Entry + Send + 'static,
+    ) -> Result<usize, DhtError> {
+        let node = &self.inner.node;
+        let written = drive::run(node, Write::new(place, entry)).await;
+        if let Err(DhtError::NoQuorum(_)) = written {
+            node.meters.no_quorum.add(1);
         }
-        Err(DhtError::NoQuorum(format!("others changed the entry {STALE_RETRIES} times meanwhile")))
+        written
     }
 }
 
-/// All entries of values between two hashes, whatever their tags.
-fn tags_of(from: ValueHash, to: ValueHash) -> IdRange {
+type Opened = (Keypair, Arc<dyn Store>, Remembered);
+
+fn open_storage(storage: Storage, clock: impl Clock) -> Result<Opened, OpenError> {
+    match storage {
+        Storage::Memory => {
+            let store = MemoryStore::new(MemoryOptions::default(), clock);
+            Ok((Keypair::generate_ed25519(), Arc::new(store), Remembered::default()))
+        }
+        Storage::Disk(dir) => {
+            let options = DiskOptions::new(dir);
+            let dir = DataDir::open(&options.dir)?;
+            let keypair = identity::load_or_create(dir.path(), dir.is_complete())?;
+            let remembered = Remembered::in_dir(dir.path());
+            let store = DiskStore::open_in(dir, &options, clock)?;
+            Ok((keypair, Arc::new(store), remembered))
+        }
+    }
+}
+
+/// What a node with this store says first to others.
+pub(crate) fn hello(store: Arc<dyn Store>, start: u64) -> Arc<dyn Fn() -> Hello + Send + Sync> {
+    Arc::new(move || {
+        let totals = store.totals();
+        let holds = totals.live + totals.tombstones > 0;
+        Hello { version: VERSION, oldest: OLDEST_VERSION, holds, start }
+    })
+}
+
+/// The edges of all entries of values between two hashes, whatever their tags.
+fn tags_of(from: ValueHash, to: ValueHash) -> (EntryId, EntryId) {
     let edge = |value, fill| {
         let tag = SecretTag::from_bytes([fill; SecretTag::LEN]);
-        Bound::Included(EntryId { value, tag })
+        EntryId { value, tag }
     };
     (edge(from, 0), edge(to, 0xff))
+}
+
+/// The id just before this one; `None` for the first of all.
+fn before(id: EntryId) -> Option<EntryId> {
+    let mut bytes = id.to_bytes();
+    for byte in bytes.iter_mut().rev() {
+        let (less, borrow) = byte.overflowing_sub(1);
+        *byte = less;
+        if !borrow {
+            return Some(EntryId::from_bytes(&bytes));
+        }
+    }
+    None
 }
 
 // A secret that OpenDHT's clients may send must be one a tombstone can carry.

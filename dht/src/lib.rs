@@ -4,18 +4,41 @@
 //! super-nodes keep them, and where, is this crate's business alone. It knows nothing of XML-RPC,
 //! SIP, HTTP or people.
 //!
-//! At present a node is its own only replica: [`Dht::put`] goes straight to its [`store::Store`].
+//! ```text
+//! Dht ─► drive ─► overlay (pure rules: Read, Write, Membership, View)
+//!            └──► link (p2p: libp2p │ sim: simulated) ─► other nodes' serve ─► store
+//! ```
 
 mod clock;
+mod drive;
 mod error;
+mod fill;
 mod handle;
 mod identity;
 mod lamport;
+mod link;
 mod listing;
+mod members;
+mod meters;
+mod node;
+mod options;
+mod overlay;
+mod p2p;
 mod page;
+mod remembered;
+mod serve;
+#[cfg(any(test, feature = "sim"))]
+pub mod sim;
+mod status;
 pub mod store;
+pub mod testnet;
+mod wire;
 
 pub use clock::{Clock, ManualClock, Reading, SystemClock};
 pub use error::{DhtError, OpenError};
-pub use handle::{Dht, Options, Receipt, Removal, Status, Storage};
+pub use handle::{Dht, Receipt, Removal};
+pub use link::JoinError;
+pub use meters::{Counter, Histogram, Meters};
+pub use options::{Options, Storage};
 pub use page::{Found, Page, PageRequest};
+pub use status::{Health, PeerStatus, Phase, Status};

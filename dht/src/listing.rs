@@ -1,74 +1,130 @@
-//! Listings of live values, put together from what a store lists: it lists tombstones too, and a
-//! bounded piece at a time.
-
-use std::ops::Bound;
+//! Listings of live values, put together from parts of a key's entries: those have tombstones in
+//! them, and are bounded.
 
 use base::{Entry, EntryId, Place};
 
+use crate::overlay::read::Part;
 use crate::page::{Found, Page, PageRequest};
-use crate::store::{IdRange, ListLimit, Store, StoreError};
+use crate::wire::Get;
 
-/// What one read of a store lists, in entries; a page is put together from as many as it takes.
-const READ_ENTRIES: usize = 128;
+/// What one read lists, in entries: all a key may have.
+pub(crate) const READ_ENTRIES: usize = base::limits::ENTRIES_PER_KEY_MAX;
 /// What is read of the entries after a full page: it has to look past the tombstones that follow for
 /// whether anything is left.
 const READ_AHEAD: usize = 32;
 /// The least one read lists, in bytes, for the same reason.
 const READ_BYTES_MIN: usize = 16 * 1024;
-/// What one read of a store lists, in bytes.
-const READ_BYTES: usize = 256 * 1024;
+/// What one read lists, in bytes of values: with what each entry takes beside, below a frame's limit.
+pub(crate) const READ_BYTES: usize = 256 * 1024;
 
-/// A page of the live values under a place.
-pub(crate) fn page(
-    store: &dyn Store,
-    place: &Place,
+/// A page in the making.
+#[derive(Debug)]
+pub(crate) struct PageBuilder {
     request: PageRequest,
-) -> Result<Page, StoreError> {
-    let mut page = Page { values: Vec::new(), next: None };
-    let mut bytes = 0;
-    let mut from = request.after.map_or(Bound::Unbounded, Bound::Excluded);
-    loop {
-        let wanted = request.max_values.max(1) - page.values.len();
-        let limit = ListLimit {
+    page: Page,
+    bytes: usize,
+    after: Option<EntryId>,
+}
+
+impl PageBuilder {
+    pub(crate) fn new(request: PageRequest) -> PageBuilder {
+        let page = Page { values: Vec::new(), next: None };
+        PageBuilder { request, page, bytes: 0, after: request.after }
+    }
+
+    /// What to read next.
+    pub(crate) fn wanted(&self, place: Place) -> Get {
+        let wanted = self.request.max_values.max(1) - self.page.values.len();
+        Get {
+            place,
+            after: self.after,
+            until: None,
             // One more than wanted, to know whether anything is left.
             entries: if wanted == 0 { READ_AHEAD } else { wanted.saturating_add(1) }
                 .min(READ_ENTRIES),
-            bytes: request.max_bytes.saturating_sub(bytes).clamp(READ_BYTES_MIN, READ_BYTES),
-        };
-        let listed = store.list(place, (from, Bound::Unbounded), limit)?;
-        from = listed.entries.last().map_or(from, |last| Bound::Excluded(last.id()));
-        for entry in listed.entries {
+            bytes: self
+                .request
+                .max_bytes
+                .saturating_sub(self.bytes)
+                .clamp(READ_BYTES_MIN, READ_BYTES),
+        }
+    }
+
+    /// Adds what was read; the page, once it is full or nothing is left.
+    pub(crate) fn add(&mut self, part: Part) -> Option<Page> {
+        self.after = part.entries.last().map(Entry::id).or(self.after);
+        for entry in part.entries {
             let Some(value) = entry.value() else { continue };
-            bytes += value.as_bytes().len();
-            let full = page.values.len() >= request.max_values || bytes > request.max_bytes;
-            if full && let Some(last) = page.values.last() {
-                page.next = Some(last.id);
-                return Ok(page);
+            self.bytes += value.as_bytes().len();
+            let full = self.page.values.len() >= self.request.max_values
+                || self.bytes > self.request.max_bytes;
+            if full && let Some(last) = self.page.values.last() {
+                self.page.next = Some(last.id);
+                return Some(self.take());
             }
             let value = value.clone();
-            page.values.push(Found { id: entry.id(), value, remaining: entry.remaining() });
+            self.page.values.push(Found { id: entry.id(), value, remaining: entry.remaining() });
         }
-        if !listed.more {
-            return Ok(page);
-        }
+        (!part.more).then(|| self.take())
+    }
+
+    fn take(&mut self) -> Page {
+        std::mem::replace(&mut self.page, Page { values: Vec::new(), next: None })
     }
 }
 
-/// The ids of the live entries in a range.
-pub(crate) fn live_ids(
-    store: &dyn Store,
-    place: &Place,
-    mut range: IdRange,
-) -> Result<Vec<EntryId>, StoreError> {
-    let limit = ListLimit { entries: READ_ENTRIES, bytes: READ_BYTES };
-    let mut ids = Vec::new();
-    loop {
-        let listed = store.list(place, range, limit)?;
-        let live = listed.entries.iter().filter(|entry| entry.value().is_some());
-        ids.extend(live.map(Entry::id));
-        match listed.entries.last() {
-            Some(last) if listed.more => range.0 = Bound::Excluded(last.id()),
-            _ => return Ok(ids),
+#[cfg(test)]
+mod tests {
+    use base::{Key, Lifetime, SecretTag, Value, Version};
+
+    use super::*;
+
+    /// Entries in the order of their ids, every third one removed.
+    fn entries(count: usize) -> Vec<Entry> {
+        let entry = |n: usize| {
+            let value = Value::new(format!("value {n}")).unwrap();
+            let life = Lifetime::from_millis(1000);
+            let put = Entry::live(value, SecretTag::NONE, Version::new(1), life);
+            if n % 3 > 0 {
+                return put;
+            }
+            Entry::removal(put.id(), None, Version::new(2)).unwrap()
+        };
+        let mut entries: Vec<Entry> = (0..count).map(entry).collect();
+        entries.sort_by_key(Entry::id);
+        entries
+    }
+
+    fn read(all: &[Entry], get: &Get) -> Part {
+        let rest: Vec<&Entry> =
+            all.iter().filter(|e| get.after.is_none_or(|after| e.id() > after)).collect();
+        let entries = rest.iter().take(get.entries).map(|e| (*e).clone()).collect();
+        Part { entries, more: rest.len() > get.entries }
+    }
+
+    #[test]
+    fn pages_of_any_size_list_each_live_value_once() {
+        let place = Key::new("k").unwrap().place();
+        let all = entries(100);
+        let live = all.iter().filter(|entry| entry.value().is_some()).count();
+        for (max_values, max_bytes) in [(1, 9999), (7, 9999), (200, 50), (5, 1), (200, 9999)] {
+            let (mut after, mut seen) = (None, Vec::new());
+            loop {
+                let mut builder = PageBuilder::new(PageRequest { after, max_values, max_bytes });
+                let page = loop {
+                    if let Some(page) = builder.add(read(&all, &builder.wanted(place))) {
+                        break page;
+                    }
+                };
+                assert!((1..=max_values).contains(&page.values.len()));
+                seen.extend(page.values.iter().map(|found| found.id));
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+            assert_eq!(seen.len(), live);
+            assert!(seen.windows(2).all(|pair| pair[0] < pair[1]));
         }
     }
 }

@@ -5,7 +5,7 @@ use base::{Key, Secret, SecretTag, Ttl, Value};
 use dht::{Dht, Options, PageRequest, Receipt, Removal, Storage};
 
 async fn node() -> Dht {
-    Dht::open(Options { storage: Storage::Memory }).await.unwrap()
+    Dht::open(Options::local(Storage::Memory)).await.unwrap()
 }
 
 fn key(text: &str) -> Key {
@@ -120,7 +120,7 @@ async fn a_restarted_node_is_the_same_node_and_goes_on_with_higher_versions() {
     let dir = tempfile::tempdir().unwrap();
     let open = async || {
         let storage = Storage::Disk(dir.path().to_owned());
-        Dht::open(Options { storage }).await.unwrap()
+        Dht::open(Options::local(storage)).await.unwrap()
     };
     let node = open().await;
     let id = node.id();
@@ -145,6 +145,8 @@ async fn what_is_asked_is_counted() {
     node.get(&key("k"), PageRequest::ALL).await.unwrap();
     node.remove(&key("k"), &value("v"), None).await.unwrap();
     let status = node.status();
-    assert_eq!((status.puts, status.gets, status.removes), (1, 1, 1));
+    let meters = node.meters();
+    let counts = [&meters.puts, &meters.gets, &meters.removes].map(dht::Counter::get);
+    assert_eq!(counts, [1, 1, 1]);
     assert_eq!((status.totals.live, status.totals.tombstones), (0, 1));
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use dht::{Health, PeerStatus, Phase};
 use serde::Serialize;
 
 use crate::state::AppState;
@@ -17,8 +18,12 @@ pub struct Status {
     pub name: String,
     /// The version of the program.
     pub version: &'static str,
-    /// The super-nodes it is connected with.
+    /// The other super-nodes it knows to be in the overlay.
     pub peers: Vec<Peer>,
+    /// How many super-nodes keep what is put now.
+    pub replicas: usize,
+    /// `looking` for others, `filling` up with what it should hold, or `serving`.
+    pub phase: &'static str,
     /// Values it holds.
     pub entries: u64,
     /// Bytes it holds, as quotas count them.
@@ -32,10 +37,40 @@ pub struct Status {
 }
 
 /// Another super-node.
-#[derive(Debug, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Peer {
     /// Its id.
     pub id: String,
+    /// Where it was reached, `IP:PORT`, if it was.
+    pub address: Option<String>,
+    /// `well`, or `suspect` when it left a question unanswered.
+    pub health: &'static str,
+    /// Milliseconds since it was last heard.
+    pub silent_ms: u64,
+    /// The median time of its latest answers to reads, in microseconds, if there were any.
+    pub latency_p50_us: Option<u64>,
+    /// The 99th percentile of them.
+    pub latency_p99_us: Option<u64>,
+}
+
+impl From<PeerStatus> for Peer {
+    fn from(peer: PeerStatus) -> Peer {
+        Peer {
+            id: peer.id.to_string(),
+            address: peer.address.map(|address| address.to_string()),
+            health: match peer.health {
+                Health::Well => "well",
+                Health::Suspect => "suspect",
+            },
+            silent_ms: whole(peer.silent_for.as_millis()),
+            latency_p50_us: peer.latency_p50.map(|latency| whole(latency.as_micros())),
+            latency_p99_us: peer.latency_p99.map(|latency| whole(latency.as_micros())),
+        }
+    }
+}
+
+fn whole(count: u128) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
 }
 
 /// How busy a node is.
@@ -49,12 +84,18 @@ pub struct LoadStatus {
 
 /// `GET /api/v1/status`.
 pub async fn status(State(state): State<Arc<AppState>>) -> Json<Status> {
-    let totals = state.dht.status().totals;
+    let dht::Status { totals, peers, replicas, phase } = state.dht.status();
     Json(Status {
         id: state.dht.id().to_string(),
         name: state.name.clone(),
         version: env!("CARGO_PKG_VERSION"),
-        peers: Vec::new(),
+        peers: peers.into_iter().map(Peer::from).collect(),
+        replicas,
+        phase: match phase {
+            Phase::Looking => "looking",
+            Phase::Filling => "filling",
+            Phase::Serving => "serving",
+        },
         entries: totals.live,
         bytes: totals.bytes,
         services: Vec::new(),
@@ -64,4 +105,34 @@ pub async fn status(State(state): State<Arc<AppState>>) -> Json<Status> {
             in_flight: state.load.in_flight(),
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_peer_is_told_in_whole_units_and_nothing_is_made_up() {
+        let id = "12D3KooW9pP4Seg3kZYhySpuVjn1RPdQBsUFZKiFxGMGQN5MeL6A";
+        let mut peer = PeerStatus {
+            id: id.parse().unwrap(),
+            address: Some("192.0.2.1:5850".parse().unwrap()),
+            health: Health::Suspect,
+            silent_for: Duration::from_micros(1_234_567),
+            latency_p50: Some(Duration::from_nanos(250_900)),
+            latency_p99: Some(Duration::from_millis(3)),
+        };
+        assert_eq!(
+            serde_json::to_value(Peer::from(peer.clone())).unwrap(),
+            serde_json::json!({
+                "id": id, "address": "192.0.2.1:5850", "health": "suspect", "silent_ms": 1234,
+                "latency_p50_us": 250, "latency_p99_us": 3000
+            })
+        );
+        (peer.address, peer.health, peer.latency_p50) = (None, Health::Well, None);
+        let told = Peer::from(peer);
+        assert_eq!((told.address, told.health, told.latency_p50_us), (None, "well", None));
+    }
 }

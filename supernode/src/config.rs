@@ -10,6 +10,7 @@
 //! [`Config::load`] hands it the process's environment, the host's name and the file.
 
 mod error;
+mod join_address;
 mod layer;
 mod options;
 #[cfg(test)]
@@ -23,8 +24,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 pub use error::{ConfigError, Warning};
+pub use join_address::{JoinAddress, NotAnAddress};
 use layer::Origin;
-pub use options::{DEFAULT_HTTP, DEFAULT_LOG, HTTP_PORT, Options, variable};
+pub use options::{DEFAULT_HTTP, DEFAULT_LOG, DEFAULT_P2P, HTTP_PORT, Options, P2P_PORT, variable};
 #[cfg(test)]
 pub(crate) use reference::assert_page;
 
@@ -37,6 +39,12 @@ pub struct Config {
     pub storage: Storage,
     /// Where HTTP and XML-RPC are served; port 0 picks a free one. Default: [`DEFAULT_HTTP`].
     pub http: SocketAddr,
+    /// Where other super-nodes reach this one; port 0 picks a free one. Default: [`DEFAULT_P2P`].
+    pub p2p: SocketAddr,
+    /// Super-nodes to join. Default: none.
+    pub join: Vec<JoinAddress>,
+    /// Whether to look for super-nodes on the networks this machine is in. Default: yes.
+    pub discovery: bool,
     /// Whether `/metrics` answers other machines too. Default: this one only.
     pub public_metrics: bool,
     /// What is logged, in the syntax of `tracing_subscriber::EnvFilter`. Default: [`DEFAULT_LOG`].
@@ -98,6 +106,9 @@ impl Config {
                 .unwrap_or_else(|| default_name(surroundings)),
             storage: storage(&layers, surroundings)?,
             http: first(&layers, |options| options.http).unwrap_or(DEFAULT_HTTP),
+            p2p: first(&layers, |options| options.p2p).unwrap_or(DEFAULT_P2P),
+            join: first(&layers, |options| options.join.clone()).unwrap_or_default(),
+            discovery: first(&layers, |options| options.no_discovery) != Some(true),
             public_metrics: first(&layers, |options| options.public_metrics).unwrap_or(false),
             log: first(&layers, |options| options.log.clone())
                 .unwrap_or_else(|| DEFAULT_LOG.into()),

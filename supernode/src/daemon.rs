@@ -12,13 +12,17 @@ use tokio::time::timeout;
 use tracing::{info, warn};
 
 use crate::config::{self, Config};
+use crate::discovery::{Discovery, Plan};
 use crate::state::AppState;
 use crate::{http, ready};
 
-/// How long requests under way may go on after the signal to stop.
-const DRAIN: Duration = Duration::from_secs(3);
-/// How long closing the store may take; with [`DRAIN`] below the five seconds promised.
-const CLOSE: Duration = Duration::from_millis(1500);
+/// How long requests under way may go on after the signal to stop. Most take milliseconds.
+const DRAIN: Duration = Duration::from_millis(1200);
+/// How long, from that signal on, handing over to the others may take: what is not handed over by
+/// then, they repair from their own copies.
+const LEAVE: Duration = Duration::from_millis(3700);
+/// How long closing the store may take; with [`LEAVE`] below the five seconds promised.
+const CLOSE: Duration = Duration::from_millis(900);
 
 /// Runs a super-node until it is told to stop.
 ///
@@ -35,12 +39,15 @@ pub async fn run(config: Config) -> Result<()> {
         config::Storage::Ephemeral => Storage::Memory,
         config::Storage::Directory(dir) => Storage::Disk(dir.clone()),
     };
-    let dht = Dht::open(Options { storage }).await?;
+    let plan = Plan::new(&config);
+    let dht = Dht::open(Options { storage, listen: config.p2p, settle: plan.settle() }).await?;
     let state = Arc::new(AppState::new(dht.clone(), &config.name, config.public_metrics));
     let metrics = Arc::clone(&state.metrics);
     let server = http::Server::start(listener, http::router(state), metrics);
     announce(&dht, address)?;
-    info!(id = %dht.id(), name = config.name, http = %address, storage = ?config.storage, "serving");
+    let (id, p2p) = (dht.id(), dht.listening_on());
+    info!(%id, name = config.name, http = %address, %p2p, storage = ?config.storage, "serving");
+    let discovery = Discovery::start(plan, dht.clone());
     let tidying = tokio::spawn({
         let dht = dht.clone();
         async move { dht.tidy().await }
@@ -49,8 +56,8 @@ pub async fn run(config: Config) -> Result<()> {
         _ = terminate.recv() => info!("told to stop by SIGTERM"),
         _ = interrupt.recv() => info!("told to stop by SIGINT"),
     }
-    if timeout(DRAIN, server.stop()).await.is_err() {
-        warn!("some requests were not finished within {DRAIN:?}");
+    if timeout(LEAVE, leave(&dht, server, discovery)).await.is_err() {
+        warn!("not everything was handed over in time; the others have copies of it");
     }
     tidying.abort();
     if timeout(CLOSE, dht.close()).await.is_err() {
@@ -60,6 +67,17 @@ pub async fn run(config: Config) -> Result<()> {
     }
     info!("stopped");
     Ok(())
+}
+
+/// Stops taking requests and looking for others; then leaves the overlay.
+async fn leave(dht: &Dht, server: http::Server, discovery: Discovery) {
+    let drain = async {
+        if timeout(DRAIN, server.stop()).await.is_err() {
+            warn!("some requests were not finished within {DRAIN:?}");
+        }
+    };
+    tokio::join!(drain, discovery.stop());
+    dht.leave().await;
 }
 
 fn cannot_listen(address: SocketAddr, error: &io::Error) -> anyhow::Error {
@@ -74,7 +92,7 @@ fn cannot_listen(address: SocketAddr, error: &io::Error) -> anyhow::Error {
 /// Says that the node serves, and where: one line for programs, more for people.
 fn announce(dht: &Dht, address: SocketAddr) -> Result<()> {
     let mut out = io::stdout();
-    writeln!(out, "{}", ready::ready_line(&dht.id(), address))
+    writeln!(out, "{}", ready::ready_line(&dht.id(), address, dht.listening_on()))
         .and_then(|()| out.flush())
         .context("cannot write the ready line to standard output")?;
     if io::stderr().is_terminal() {

@@ -3,15 +3,18 @@
 //! ```text
 //! main ─┬─ cli ── config ── daemon ─┬─ http ─┬─ rpc ──────► dht
 //!       └─ client (put, get, …)     │        ├─ api ──────►
-//!                                   ├─ ready └─ metrics ──►
-//!                                   └─ shutdown
+//!                                   │        └─ metrics ──►
+//!                                   ├─ discovery ─────────►
+//!                                   └─ ready
 //! ```
 
+pub mod addresses;
 pub mod api;
 pub mod cli;
 pub mod client;
 pub mod config;
 pub mod daemon;
+pub mod discovery;
 pub mod http;
 pub mod load;
 pub mod metrics;

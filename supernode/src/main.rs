@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use supernode::cli::{self, Cli, Command};
 use supernode::config::Config;
@@ -58,8 +59,15 @@ fn run_daemon(cli: Cli) -> ExitCode {
 }
 
 fn in_runtime(work: impl Future<Output = ExitCode>) -> ExitCode {
+    /// How long threads that are asked to end may take. One that waits for the system's resolver
+    /// cannot be asked, and may take half a minute.
+    const THREADS: Duration = Duration::from_millis(100);
     match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(work),
+        Ok(runtime) => {
+            let code = runtime.block_on(work);
+            runtime.shutdown_timeout(THREADS);
+            code
+        }
         Err(error) => fail(&format!("no threads can be started: {error}")),
     }
 }

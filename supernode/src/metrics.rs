@@ -1,5 +1,6 @@
 //! What the node counts, in the text format of Prometheus and OpenMetrics.
 
+mod node;
 #[cfg(test)]
 mod reference;
 
@@ -8,16 +9,15 @@ use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::time::Duration;
 
 use dht::Dht;
-use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
-use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::load::Load;
 use crate::rpc::METHODS;
+use node::Node;
 
 /// Label sets are fixed beforehand, so that no request can make a new one.
 type Labels = [(&'static str, &'static str); 2];
@@ -72,7 +72,7 @@ impl Metrics {
             "HTTP requests refused before they were looked at, by reason",
             requests_refused.clone(),
         );
-        registry.register_collector(Box::new(Node { dht, load }));
+        registry.register_collector(Box::new(Node::new(dht, load)));
         Metrics { registry, calls, connections, requests_refused }
     }
 
@@ -109,55 +109,4 @@ impl Metrics {
 /// From a tenth of a millisecond to some 3 s, each bucket twice the one before.
 fn latency_histogram() -> Histogram {
     Histogram::new(prometheus_client::metrics::histogram::exponential_buckets(0.0001, 2.0, 16))
-}
-
-/// What the node knows of itself.
-struct Node {
-    dht: Dht,
-    load: Arc<Load>,
-}
-
-impl std::fmt::Debug for Node {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Node").field("id", &self.dht.id()).finish_non_exhaustive()
-    }
-}
-
-impl Collector for Node {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let status = self.dht.status();
-        let totals = status.totals;
-        let mut counter = |name: &str, help: &str, value: u64| {
-            let metric = ConstCounter::new(value);
-            metric.encode(encoder.encode_descriptor(name, help, None, metric.metric_type())?)
-        };
-        counter("dht_puts", "Puts asked of this node", status.puts)?;
-        counter("dht_gets", "Gets asked of this node", status.gets)?;
-        counter("dht_removes", "Removals asked of this node", status.removes)?;
-        counter("store_commits", "Commits to disk", totals.commits)?;
-        counter(
-            "store_committed_operations",
-            "Operations the commits were made of",
-            totals.committed_operations,
-        )?;
-        let commit_time = ConstCounter::new(totals.commit_micros as f64 / 1e6);
-        let help = "Time spent in commits";
-        let kind = commit_time.metric_type();
-        let unit = Some(&Unit::Seconds);
-        commit_time.encode(encoder.encode_descriptor(
-            "store_commit_duration",
-            help,
-            unit,
-            kind,
-        )?)?;
-        let mut gauge = |name: &str, help: &str, value: u64| {
-            let metric = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
-            metric.encode(encoder.encode_descriptor(name, help, None, metric.metric_type())?)
-        };
-        gauge("store_entries", "Values held", totals.live)?;
-        gauge("store_tombstones", "Removals remembered", totals.tombstones)?;
-        gauge("store_bytes", "Bytes held, as quotas count them", totals.bytes)?;
-        gauge("requests_in_flight", "Requests in work", self.load.in_flight() as u64)?;
-        gauge("uptime_seconds", "Seconds since the start", self.load.uptime_s())
-    }
 }

@@ -19,7 +19,9 @@ fn one_ready_line_tells_addresses_that_can_be_dialled() {
     assert_eq!(parts[0], "ready");
     assert!(parts[1].starts_with("id=12D3Koo"), "{}", node.ready);
     assert_eq!(parts[2], format!("http={}", node.http));
-    assert_eq!(parts[3..], ["sip=-", "p2p=-"]);
+    assert_eq!(parts[3..], ["sip=-", &format!("p2p={}", node.p2p)]);
+    let p2p: std::net::SocketAddr = node.p2p.parse().unwrap();
+    assert!(p2p.ip().is_loopback() && p2p.port() != 0, "{}", node.ready);
     let status = get(&node.http, "/api/v1/status");
     assert!(status.contains(&format!("\"{}\"", &parts[1][3..])), "the same id: {status}");
 }
@@ -181,6 +183,55 @@ fn a_port_in_use_is_named_and_the_data_not_touched() {
 }
 
 #[test]
+fn a_port_for_super_nodes_in_use_is_named() {
+    let node = Node::ephemeral();
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let arguments = ["--http", "127.0.0.1:0", "--data", data.to_str().unwrap()];
+    let ended = run(&[&arguments[..], &["--p2p", &node.p2p]].concat());
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""));
+    assert!(ended.stderr.contains(&node.p2p), "{}", ended.stderr);
+    assert!(ended.stderr.contains("--p2p"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_wrong_join_is_named_with_what_to_write() {
+    for (value, advice) in [
+        ("laptop", "expected a port after the host"),
+        ("laptop:0", "expected a port from 1 to 65535"),
+        ("http://127.0.0.1:5851", "without http://"),
+        ("::1:5850", "in brackets"),
+    ] {
+        let ended = run(&["--ephemeral", "--http", "127.0.0.1:0", "--join", value]);
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{value}");
+        assert!(ended.stderr.contains("--join"), "{value}: {}", ended.stderr);
+        assert!(ended.stderr.contains(advice), "{value}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_node_that_was_told_to_be_alone_says_so_and_serves() {
+    let node = Node::ephemeral();
+    support::until(
+        || node.log().contains("is alone: --no-discovery is set").then_some(()),
+        || node.log(),
+    );
+    post(&node.http, "scope.put", &["k", "v"]);
+    assert_eq!(values(&node.http, "k"), ["v"]);
+    let ended = node.stop("-TERM");
+    assert!(!ended.stderr.contains("WARN"), "it was meant: {}", ended.stderr);
+}
+
+#[test]
+fn loopback_is_not_searched_and_the_log_says_why() {
+    let node = Node::start(&["--ephemeral", "--http", "127.0.0.1:0", "--no-discovery=false"]);
+    support::until(
+        || node.log().contains("--p2p address is a loopback address").then_some(()),
+        || node.log(),
+    );
+}
+
+#[test]
 fn an_unfit_data_directory_is_named_with_what_to_do() {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
@@ -247,7 +298,7 @@ fn unknown_configuration_is_named_with_the_nearest_known() {
     let ended = run(&["--config", file.to_str().unwrap()]);
     assert_eq!(ended.code, Some(2));
     assert!(ended.stderr.contains("nmae") && ended.stderr.contains("name"), "{}", ended.stderr);
-    let ended = run(&["--hppt", "127.0.0.1:0"]);
+    let ended = run(&["--htpp", "127.0.0.1:0"]);
     assert_eq!(ended.code, Some(2));
     assert!(ended.stderr.contains("--http"), "{}", ended.stderr);
 }

@@ -14,6 +14,7 @@ mod leash;
 
 mod node;
 mod rpc;
+mod sim;
 mod stats;
 mod usage;
 
@@ -73,6 +74,8 @@ enum Command {
         #[arg(long)]
         quick: bool,
     },
+    /// Simulate an overlay under a virtual clock, from seeds; a failing one replays.
+    Sim(sim::SimArgs),
     /// Become a program that ends with the testbed.
     #[command(name = leash::SUBCOMMAND, hide = true)]
     Leashed {
@@ -101,6 +104,7 @@ fn run(command: Command) -> Result<()> {
         Command::Bench { name, json, dir, quick } => {
             bench::run(name, &bench::Settings { json, dir, quick })
         }
+        Command::Sim(args) => sim::simulate(&args),
         Command::Leashed { parent, program } => leash::become_program(parent, &program),
     }
 }

@@ -190,7 +190,8 @@ fn spawn(data: &Data, http: &str, log: File) -> Result<Child> {
         Data::Ephemeral => command.arg("--ephemeral"),
         Data::Dir(dir) => command.arg("--data").arg(dir),
     };
-    command.args(["--http", http]);
+    // One node on this machine, found by nobody and asking nobody's network.
+    command.args(["--http", http, "--p2p", ANY_PORT, "--no-discovery"]);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
     // A setting of whoever runs the testbed must not change what is proved.
     let settings = std::env::vars_os().map(|(name, _)| name);
@@ -254,7 +255,8 @@ mod tests {
 
     #[test]
     fn the_ready_line_gives_id_and_address() {
-        let ready = parse_ready("ready id=12D3x http=127.0.0.1:4711 sip=- p2p=-\n").unwrap();
+        let ready =
+            parse_ready("ready id=12D3x http=127.0.0.1:4711 sip=- p2p=127.0.0.1:4712\n").unwrap();
         assert_eq!(ready.id, "12D3x");
         assert_eq!(ready.http, "127.0.0.1:4711".parse().unwrap());
     }

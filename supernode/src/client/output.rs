@@ -1,5 +1,7 @@
 //! What a client command prints: lines for people, one JSON object for programs, or bare bytes.
 
+mod peers;
+
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind};
 use std::process::ExitCode;
@@ -229,7 +231,7 @@ fn harmless(text: &str) -> String {
     harmless
 }
 
-/// The fields of a status that are there, a line each.
+/// The fields of a status that are there, a line each; then the peers, a line each.
 fn status_lines(node: &NodeUrl, status: &Json) -> String {
     let text = |field: &str| status[field].as_str().map(harmless);
     let requests = status["load"]["requests_per_second"].as_f64();
@@ -254,7 +256,9 @@ fn status_lines(node: &NodeUrl, status: &Json) -> String {
         ("name", text("name")),
         ("version", text("version")),
         ("address", Some(node.to_string())),
+        ("phase", text("phase")),
         ("peers", status["peers"].as_array().map(|peers| peers.len().to_string())),
+        ("replicas", status["replicas"].as_u64().map(|replicas| replicas.to_string())),
         ("entries", entries),
         ("services", services),
         ("uptime", status["uptime_s"].as_u64().map(duration)),
@@ -265,6 +269,10 @@ fn status_lines(node: &NodeUrl, status: &Json) -> String {
         if let Some(value) = value.filter(|value| !value.is_empty()) {
             let _ = writeln!(lines, "{name:<10}{value}");
         }
+    }
+    let table = peers::table(&status["peers"]);
+    if !table.is_empty() {
+        lines = lines + "\n" + &table;
     }
     lines
 }

@@ -4,10 +4,11 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{ConfigError, Warning};
-use super::options::{Options, Setting, definitions, is_switch, variable};
+use super::options::{Options, Setting, definitions, is_list, is_switch, variable};
 
 /// Where a layer's settings were read, as errors name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,17 +79,12 @@ pub(super) fn file(path: &Path, text: &str) -> Result<Options, ConfigError> {
             expected: expected.into(),
         };
         let definition = definition(path, line, key.get_ref())?;
-        let value = match (value.get_ref(), is_switch(&definition)) {
-            (DeValue::String(text), false) => text.to_string(),
-            (DeValue::Boolean(on), true) => on.to_string(),
-            (other, switch) => {
-                let expected =
-                    if switch { "expected true or false" } else { "expected a string in quotes" };
-                return Err(bad(written(text, value.span(), other), expected));
-            }
-        };
-        settings.push(Setting { option: key.get_ref().to_string(), value: value.into() });
-        lines.push(line);
+        let values = texts(value.get_ref(), &definition)
+            .map_err(|expected| bad(written(text, value.span(), value.get_ref()), expected))?;
+        for value in values {
+            settings.push(Setting { option: key.get_ref().to_string(), value: value.into() });
+            lines.push(line);
+        }
     }
     Options::from_settings(&settings).map_err(|(index, expected)| ConfigError::BadKey {
         path: path.into(),
@@ -97,6 +93,24 @@ pub(super) fn file(path: &Path, text: &str) -> Result<Options, ConfigError> {
         value: shown(&settings[index].value),
         expected,
     })
+}
+
+/// What a value of the file is on the command line: one text, or some for a list.
+fn texts(value: &DeValue<'_>, option: &clap::Arg) -> Result<Vec<String>, &'static str> {
+    const LIST: &str = "expected a list of strings in quotes, as in [\"192.0.2.1:5850\"]";
+    match value {
+        DeValue::Array(elements) if is_list(option) => {
+            let text = |element: &Spanned<DeValue<'_>>| {
+                element.get_ref().as_str().map(str::to_owned).ok_or(LIST)
+            };
+            elements.iter().map(text).collect()
+        }
+        _ if is_list(option) => Err(LIST),
+        DeValue::Boolean(on) if is_switch(option) => Ok(vec![on.to_string()]),
+        _ if is_switch(option) => Err("expected true or false"),
+        DeValue::String(text) => Ok(vec![text.to_string()]),
+        _ => Err("expected a string in quotes"),
+    }
 }
 
 /// The option a key of the file sets. A file cannot name the file.

@@ -7,7 +7,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use clap::{Args, FromArgMatches};
+use clap::{ArgAction, Args, FromArgMatches};
+
+use super::join_address::JoinAddress;
 
 /// The port for HTTP and XML-RPC: OpenDHT's gateway had it, so its clients find ours.
 pub const HTTP_PORT: u16 = 5851;
@@ -15,6 +17,13 @@ pub const HTTP_PORT: u16 = 5851;
 /// Where HTTP is served when nothing says otherwise: every IPv4 address, since phones are to join.
 pub const DEFAULT_HTTP: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), HTTP_PORT);
+
+/// The port for other super-nodes, UDP and TCP: the one below HTTP's.
+pub const P2P_PORT: u16 = 5850;
+
+/// Where other super-nodes reach this one when nothing says otherwise: at every IPv4 address.
+pub const DEFAULT_P2P: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), P2P_PORT);
 
 /// What is logged when nothing says otherwise.
 pub const DEFAULT_LOG: &str = "info";
@@ -47,6 +56,21 @@ pub struct Options {
     /// The address and port for HTTP and XML-RPC; port 0 picks a free one [default: 0.0.0.0:5851]
     #[arg(long, value_name = "ADDR", value_parser = parse_address)]
     pub http: Option<SocketAddr>,
+
+    /// The address and port for other super-nodes, UDP and TCP; port 0 picks a free one
+    /// [default: 0.0.0.0:5850]
+    #[arg(long, value_name = "ADDR", value_parser = parse_p2p_address)]
+    pub p2p: Option<SocketAddr>,
+
+    /// Join the super-node at this --p2p address; may be given several times, or several addresses
+    /// with commas between them
+    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',')]
+    pub join: Option<Vec<JoinAddress>>,
+
+    /// Neither look for super-nodes on the networks this machine is in, nor be found there
+    #[arg(long, value_name = "BOOL", value_parser = parse_switch,
+        num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub no_discovery: Option<bool>,
 
     /// Serve /metrics to other machines too, not to this one only
     #[arg(long, value_name = "BOOL", value_parser = parse_switch,
@@ -107,6 +131,11 @@ pub(super) fn is_switch(option: &clap::Arg) -> bool {
     option.get_num_args().is_some_and(|range| range.min_values() == 0)
 }
 
+/// Whether the option may be given several times.
+pub(super) fn is_list(option: &clap::Arg) -> bool {
+    matches!(option.get_action(), ArgAction::Append)
+}
+
 /// The environment variable that sets an option.
 pub fn variable(option: &str) -> String {
     format!("SUPERNODE_{}", option.to_uppercase().replace('-', "_"))
@@ -141,6 +170,10 @@ fn parse_switch(text: &str) -> Result<bool, &'static str> {
 
 fn parse_address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| "expected an IP address and a port, as in 0.0.0.0:5851 or [::]:5851")
+}
+
+fn parse_p2p_address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "expected an IP address and a port, as in 0.0.0.0:5850 or [::]:5850")
 }
 
 fn parse_log(text: &str) -> Result<String, String> {
@@ -178,6 +211,7 @@ mod tests {
             definition.unwrap().get_help().unwrap().to_string()
         };
         assert!(help("http").ends_with(&format!("[default: {DEFAULT_HTTP}]")));
+        assert!(help("p2p").ends_with(&format!("[default: {DEFAULT_P2P}]")));
         assert!(help("log").ends_with(&format!("[default: {DEFAULT_LOG}]")));
         assert!(help("name").contains(&format!("at most {NAME_MAX} bytes")));
     }
@@ -205,6 +239,15 @@ mod tests {
             ("http", "0.0.0.0", false),
             ("http", "localhost:5851", false),
             ("http", "1.2.3.4:65536", false),
+            ("p2p", "127.0.0.1:0", true),
+            ("p2p", "5850", false),
+            ("join", "laptop:5850", true),
+            ("join", "laptop:5850,[::1]:5850", true),
+            ("join", "laptop:5850,", false),
+            ("join", "laptop", false),
+            ("join", "laptop:0", false),
+            ("join", "", false),
+            ("no-discovery", "true", true),
             ("log", "warn,supernode=debug", true),
             ("log", "supernode=loud", false),
         ] {

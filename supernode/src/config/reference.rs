@@ -2,7 +2,9 @@
 //! the sample file in `docs/reference/` are up to date.
 
 use super::layer;
-use super::options::{DEFAULT_HTTP, Options, definitions, is_switch, variable};
+use super::options::{
+    DEFAULT_HTTP, DEFAULT_P2P, Options, definitions, is_list, is_switch, variable,
+};
 use super::{Config, Surroundings};
 
 const SAMPLE: &str = include_str!("../../../docs/reference/supernode.toml");
@@ -21,6 +23,9 @@ an option is set twice, the earlier in this order counts:
 
 `data` and `ephemeral` are one choice: the first in this order that makes it decides, so `--ephemeral`
 on the command line overrules `data` in the file. Setting both in the same place is an error.
+
+A list is taken whole from the first in this order that sets it. In a variable, commas stand between
+its elements.
 
 An unknown key in the file is an error that names the nearest known one. An unknown variable that
 starts with `SUPERNODE_` is logged as a warning, since it may be another program's. A file that is
@@ -41,7 +46,11 @@ fn reference() -> String {
     for option in definitions() {
         let long = option.get_long().unwrap_or_default();
         let key = if long == "config" { "–".into() } else { format!("`{long}`") };
-        let kind = if is_switch(&option) { "boolean" } else { "string" };
+        let kind = match (is_switch(&option), is_list(&option)) {
+            (true, _) => "boolean",
+            (_, true) => "list of strings",
+            _ => "string",
+        };
         let help = option.get_help().map(ToString::to_string).unwrap_or_default();
         let default = if is_switch(&option) { " [default: false]" } else { "" };
         page +=
@@ -106,4 +115,5 @@ fn the_sample_has_every_option() {
     }
     assert!(layer::file("supernode.toml".as_ref(), &uncommented()).is_ok());
     assert!(SAMPLE.contains(&DEFAULT_HTTP.to_string()));
+    assert!(SAMPLE.contains(&DEFAULT_P2P.to_string()));
 }

@@ -56,6 +56,9 @@ fn without_any_layer_there_are_the_defaults() {
         name: "laptop".into(),
         storage: directory("/home/ada/.local/share/supernode"),
         http: "0.0.0.0:5851".parse().unwrap(),
+        p2p: "0.0.0.0:5850".parse().unwrap(),
+        join: vec![],
+        discovery: true,
         public_metrics: false,
         log: "info".into(),
     };
@@ -68,20 +71,28 @@ fn every_option_is_read_from_every_layer() {
         name: "n".into(),
         storage: directory("/d"),
         http: "[::1]:0".parse().unwrap(),
+        p2p: "[::1]:1".parse().unwrap(),
+        join: vec!["a:1".parse().unwrap(), "b:2".parse().unwrap()],
+        discovery: false,
         public_metrics: true,
         log: "debug".into(),
     };
-    let line = "--name n --data /d --http [::1]:0 --public-metrics --log debug";
+    let line = "--name n --data /d --http [::1]:0 --p2p [::1]:1 --join a:1 --join b:2 \
+        --no-discovery --public-metrics --log debug";
     assert_eq!(config(line, &[], ""), expected);
     let variables = [
         "SUPERNODE_NAME=n",
         "SUPERNODE_DATA=/d",
         "SUPERNODE_HTTP=[::1]:0",
+        "SUPERNODE_P2P=[::1]:1",
+        "SUPERNODE_JOIN=a:1,b:2",
+        "SUPERNODE_NO_DISCOVERY=1",
         "SUPERNODE_PUBLIC_METRICS=1",
         "SUPERNODE_LOG=debug",
     ];
     assert_eq!(config("", &variables, ""), expected);
-    let file = "name = 'n'\ndata = '/d'\nhttp = '[::1]:0'\npublic-metrics = true\nlog = 'debug'\n";
+    let file = "name = 'n'\ndata = '/d'\nhttp = '[::1]:0'\np2p = '[::1]:1'\njoin = ['a:1', 'b:2']\n\
+        no-discovery = true\npublic-metrics = true\nlog = 'debug'\n";
     assert_eq!(config("", &[], file), expected);
 }
 
@@ -92,6 +103,19 @@ fn the_command_line_beats_the_environment_and_that_the_file() {
     let config = config("--name line --public-metrics=false", &variables, file);
     assert_eq!((config.name.as_str(), config.log.as_str()), ("line", "warn"));
     assert_eq!((config.http.port(), config.public_metrics), (1, false));
+}
+
+#[test]
+fn a_list_is_taken_whole_from_the_first_layer_that_sets_it() {
+    let joined = |line: &str, variable: &str, file: &str| -> Vec<String> {
+        config(line, &[variable], file).join.iter().map(ToString::to_string).collect()
+    };
+    let file = "join = ['file:1', 'file:2']";
+    assert_eq!(joined("--join line:1", "SUPERNODE_JOIN=variable:1", file), ["line:1"]);
+    assert_eq!(joined("--join a:1,b:1 --join c:1", "", file), ["a:1", "b:1", "c:1"]);
+    assert_eq!(joined("", "SUPERNODE_JOIN=variable:1", file), ["variable:1"]);
+    assert_eq!(joined("", "SUPERNODE_JOIN=", file), ["file:1", "file:2"]);
+    assert_eq!(joined("", "", "join = []"), [""; 0]);
 }
 
 #[test]
@@ -205,6 +229,11 @@ fn a_wrong_variable_is_named_with_what_it_takes() {
             [::]:5851",
         ),
         (
+            "SUPERNODE_JOIN=laptop:5850,phone",
+            "SUPERNODE_JOIN is \"laptop:5850,phone\"; expected a port after the host, as in \
+            192.0.2.1:5850; the other super-node's ready line says it after p2p=",
+        ),
+        (
             "SUPERNODE_PUBLIC_METRICS=on",
             "SUPERNODE_PUBLIC_METRICS is \"on\"; expected true, false, 1 or 0",
         ),
@@ -234,7 +263,8 @@ fn an_unknown_variable_is_reported_and_ignored() {
 
 #[test]
 fn what_is_wrong_in_a_file_is_named_with_file_line_and_what_to_write() {
-    let keys = "the keys are name, data, ephemeral, http, public-metrics, log";
+    let keys = "the keys are name, data, ephemeral, http, p2p, join, no-discovery, \
+        public-metrics, log";
     for (file, text) in [
         ("\nhtpp = 'x'", "line 2: unknown key `htpp`; did you mean `http`?"),
         (
@@ -247,6 +277,20 @@ fn what_is_wrong_in_a_file_is_named_with_file_line_and_what_to_write() {
         ("http = 5851", "line 1: `http` is 5851; expected a string in quotes"),
         ("http = ['0.0.0.0:1']", "line 1: `http` is an array; expected a string in quotes"),
         ("http.port = 1", "line 1: `http` is a table; expected a string in quotes"),
+        (
+            "join = 'laptop:5850'",
+            "line 1: `join` is \"laptop:5850\"; expected a list of strings in quotes, as in \
+            [\"192.0.2.1:5850\"]",
+        ),
+        (
+            "join = [5850]",
+            "line 1: `join` is an array; expected a list of strings in quotes, as in \
+            [\"192.0.2.1:5850\"]",
+        ),
+        (
+            "join = [\n'laptop:5850',\n'phone:0']",
+            "line 1: `join` is \"phone:0\"; expected a port from 1 to 65535, as in 192.0.2.1:5850",
+        ),
         ("ephemeral = 'true'", "line 1: `ephemeral` is \"true\"; expected true or false"),
         ("ephemeral = 1", "line 1: `ephemeral` is 1; expected true or false"),
         (

@@ -16,14 +16,15 @@ Generated from what a node tells at `/metrics`; a test keeps it so. The format i
 which Prometheus reads. Only this machine may ask, unless the node runs with `--public-metrics`.
 Counters start at 0 with the node; in the text their names end in `_total`. Labels: `method` is one
 of the methods of [XML-RPC](xml-rpc.md), or `unknown`; `result` is `done` or `fault`; `reason` is
-`too large`, `too slow`, `broken` or `another site`.
+`too large`, `too slow`, `broken` or `another site`; `hops` is from 0, for what was here, to 7; `health`
+is `well`, or `suspect` for who left a question unanswered.
 
 | name | type | meaning |
 |---|---|---|
 ";
 
 async fn fresh() -> Metrics {
-    let dht = Dht::open(Options { storage: Storage::Memory }).await.unwrap();
+    let dht = Dht::open(Options::local(Storage::Memory)).await.unwrap();
     let metrics = Metrics::new(dht, Arc::new(Load::new()));
     metrics.count_refused("too large");
     metrics
@@ -52,5 +53,8 @@ async fn a_call_is_counted_under_its_method_and_result() {
     counted("scope_rpc_calls_total{method=\"scope.put\",result=\"done\"} 1");
     counted("scope_rpc_calls_total{method=\"unknown\",result=\"fault\"} 1");
     counted("scope_rpc_duration_seconds_count{method=\"scope.put\"} 1");
+    counted("scope_dht_put_duration_seconds_bucket{le=\"+Inf\"} 0");
+    counted("scope_dht_hops_total{hops=\"7\"} 0");
+    counted("scope_dht_peers{health=\"suspect\"} 0");
     assert!(text.ends_with("# EOF\n"));
 }

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::{REPLY_MAX, answer};
 
 async fn node() -> Dht {
-    Dht::open(Options { storage: Storage::Memory }).await.unwrap()
+    Dht::open(Options::local(Storage::Memory)).await.unwrap()
 }
 
 fn b64(bytes: impl AsRef<[u8]>) -> Value {
@@ -308,7 +308,7 @@ proptest! {
     fn a_mangled_call_is_answered(
         cut in 0..400usize, at in 0..400usize, bytes in prop::collection::vec(any::<u8>(), 0..6)
     ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let node = node().await;
             let params = vec![b64("key"), text("a value"), text("secret"), INT(60)];

@@ -4,7 +4,9 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use dxr::{MethodCall, MethodResponse, Value};
 
@@ -14,12 +16,17 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running daemon, killed when it is dropped.
 pub struct Node {
-    child: Option<Child>,
+    child: Doomed,
     stdout: BufReader<std::process::ChildStdout>,
+    log: Arc<Mutex<String>>,
+    /// Ends with the daemon's standard error.
+    logging: JoinHandle<()>,
     /// The line it printed when it was ready.
     pub ready: String,
     /// Where its HTTP is.
     pub http: String,
+    /// Where other super-nodes reach it.
+    pub p2p: String,
 }
 
 /// How a process ended.
@@ -57,30 +64,46 @@ impl Node {
     }
 
     fn spawn(mut command: Command) -> Node {
-        clear_environment(&mut command);
+        isolate(&mut command);
         let spawned = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-        let mut child = spawned.unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut child = Doomed(spawned.unwrap());
+        let mut stdout = BufReader::new(child.0.stdout.take().unwrap());
+        let log = Arc::new(Mutex::new(String::new()));
+        let logging = std::thread::spawn({
+            let (stderr, log) = (BufReader::new(child.0.stderr.take().unwrap()), Arc::clone(&log));
+            move || {
+                for line in stderr.lines().map_while(Result::ok) {
+                    *log.lock().unwrap() += &(line + "\n");
+                }
+            }
+        });
         let mut ready = String::new();
         stdout.read_line(&mut ready).unwrap();
-        let http = ready.split_whitespace().find_map(|part| part.strip_prefix("http="));
-        let Some(http) = http.map(str::to_owned) else {
-            let mut stderr = String::new();
-            let _ = child.stderr.take().unwrap().read_to_string(&mut stderr);
-            panic!("it did not become ready: {ready}{stderr}");
+        let field = |name: &str| {
+            let part = ready.split_whitespace().find_map(|part| part.strip_prefix(name));
+            part.map(str::to_owned)
         };
-        Node { child: Some(child), stdout, ready: ready.trim_end().to_owned(), http }
+        let (Some(http), Some(p2p)) = (field("http="), field("p2p=")) else {
+            logging.join().unwrap();
+            panic!("it did not become ready: {ready}{}", log.lock().unwrap());
+        };
+        Node { child, stdout, log, logging, ready: ready.trim_end().to_owned(), http, p2p }
+    }
+
+    /// What it has written to standard error so far.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
     }
 
     /// Sends a signal and waits for the end.
     pub fn stop(mut self, signal: &str) -> Ended {
-        let mut child = self.child.take().unwrap();
-        let pid = child.id().to_string();
+        let pid = self.child.0.id().to_string();
         assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
-        let code = child.wait().unwrap().code();
-        let (mut stdout, mut stderr) = (String::new(), String::new());
+        let code = self.child.0.wait().unwrap().code();
+        let mut stdout = String::new();
         self.stdout.read_to_string(&mut stdout).unwrap();
-        child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+        self.logging.join().unwrap();
+        let stderr = self.log.lock().unwrap().clone();
         Ended { code, stdout, stderr }
     }
 
@@ -90,29 +113,59 @@ impl Node {
     }
 }
 
-impl Drop for Node {
+/// A process that does not outlive its handle.
+struct Doomed(Child);
+
+impl Drop for Doomed {
     fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
-/// Runs the program to its end.
+/// Runs the program to its end, which must come.
 pub fn run(arguments: &[&str]) -> Ended {
     let mut command = Command::new(BINARY);
-    clear_environment(&mut command);
-    let output = command.args(arguments).output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    Ended { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    isolate(&mut command);
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = Doomed(command.spawn().unwrap());
+    let (stdout, stderr) = (child.0.stdout.take().unwrap(), child.0.stderr.take().unwrap());
+    let (stdout, stderr) = (collect(stdout), collect(stderr));
+    let ended = until(|| child.0.try_wait().unwrap(), || format!("{arguments:?} did not end"));
+    Ended { code: ended.code(), stdout: stdout.join().unwrap(), stderr: stderr.join().unwrap() }
 }
 
-fn clear_environment(command: &mut Command) {
+/// Reads a stream to its end, beside whatever else is done.
+fn collect(mut stream: impl Read + Send + 'static) -> JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        text
+    })
+}
+
+/// Keeps the settings of whoever runs the tests out of them, and their traffic on this machine: a
+/// daemon looks for nobody by multicast and listens on loopback, unless its command line, which comes
+/// first, says otherwise.
+fn isolate(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("SUPERNODE_") {
             command.env_remove(name);
         }
+    }
+    command.envs([("SUPERNODE_NO_DISCOVERY", "true"), ("SUPERNODE_P2P", "127.0.0.1:0")]);
+}
+
+/// Waits until something is so, and gives what it is; panics with what `otherwise` says if it takes
+/// too long.
+pub fn until<T>(mut is_so: impl FnMut() -> Option<T>, otherwise: impl FnOnce() -> String) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(so) = is_so() {
+            return so;
+        }
+        assert!(start.elapsed() < PATIENCE, "{}", otherwise());
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 

@@ -116,7 +116,7 @@ fn fill(storage: Storage, entries: u64) -> Result<()> {
 fn fill_keeping(storage: Storage, entries: u64) -> Result<(tokio::runtime::Runtime, Dht)> {
     let runtime = Builder::new_multi_thread().enable_all().build()?;
     let dht = runtime.block_on(async {
-        let dht = Dht::open(Options { storage }).await?;
+        let dht = Dht::open(Options::local(storage)).await?;
         let mut tasks = JoinSet::new();
         for filler in 0..FILLERS {
             tasks.spawn(put_share(dht.clone(), filler, entries));

@@ -52,7 +52,7 @@ pub(super) fn measure(settings: &Settings) -> Result<Report> {
 }
 
 async fn through_the_handle(dir: &Path, turn: Duration) -> Result<f64> {
-    let dht = Dht::open(Options { storage: Storage::Disk(dir.to_owned()) }).await?;
+    let dht = Dht::open(Options::local(Storage::Disk(dir.to_owned()))).await?;
     let began = Instant::now();
     let next = Arc::new(AtomicU64::new(0));
     let mut tasks = JoinSet::new();

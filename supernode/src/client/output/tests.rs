@@ -149,7 +149,8 @@ fn a_status_shows_the_fields_that_are_there() {
     let of = |status: Json| people(Answer::Status { node: NodeUrl::local(), status }).0;
     assert_eq!(
         of(json!({
-            "id": "12D3", "name": "box", "version": "0.1.0", "peers": [{}, {}], "entries": 12,
+            "id": "12D3", "name": "box", "version": "0.1.0", "phase": "serving", "replicas": 2,
+            "peers": [{"id": "12D4", "health": "well", "silent_ms": 70}], "entries": 12,
             "bytes": 3482, "services": ["WHATSUP", "P2PSIP"], "uptime_s": 7999,
             "load": {"requests_per_second": 12.46, "in_flight": 3}, "later": {}
         })),
@@ -158,11 +159,16 @@ id        12D3
 name      box
 version   0.1.0
 address   http://127.0.0.1:5851
-peers     2
+phase     serving
+peers     1
+replicas  2
 entries   12 (3.4 KiB)
 services  WHATSUP, P2PSIP
 uptime    2 h 13 min
 load      12.5 requests/s, 3 in flight
+
+PEER  ADDRESS  HEALTH  SILENT  P50  P99
+12D4  -        well    0.1 s   -    -
 "
     );
     assert_eq!(of(json!({})), "address   http://127.0.0.1:5851\n");

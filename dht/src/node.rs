@@ -1,0 +1,82 @@
+//! What the parts of a running node share: its store, its link, its view of the overlay.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arc_swap::ArcSwap;
+use base::Entry;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::lamport::LamportClock;
+use crate::link::{Link, ReplySlot, Response};
+use crate::meters::Meters;
+use crate::overlay::membership::Event;
+use crate::overlay::operation::{Ask, Context};
+use crate::overlay::view::View;
+use crate::overlay::{Now, Peer};
+use crate::serve;
+use crate::store::Store;
+use crate::wire::Request;
+
+/// A running node.
+pub(crate) struct Node {
+    pub(crate) me: Arc<Peer>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) link: Arc<dyn Link>,
+    pub(crate) view: ArcSwap<View>,
+    pub(crate) lamport: LamportClock,
+    pub(crate) meters: Meters,
+    pub(crate) started: Instant,
+    /// What operations have to tell the membership task.
+    pub(crate) events: mpsc::Sender<Event>,
+    /// Whether it takes no more writes, for it leaves.
+    pub(crate) leaving: AtomicBool,
+}
+
+impl Node {
+    pub(crate) fn now(&self) -> Now {
+        self.started.elapsed()
+    }
+
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Relaxed)
+    }
+
+    /// Runs `act` with what an operation sees of this node.
+    pub(crate) fn with_context<T>(&self, act: impl FnOnce(&Context<'_>) -> T) -> T {
+        let view = self.view.load();
+        act(&Context { now: self.now(), view: &view, lamport: &self.lamport, meters: &self.meters })
+    }
+
+    /// Sends a request, to this node itself without a detour.
+    pub(crate) fn ask(self: &Arc<Node>, ask: Ask, slot: ReplySlot) {
+        if ask.to.id == self.me.id {
+            self.ask_myself(ask.request, slot);
+            return;
+        }
+        self.meters.requests.add(1);
+        self.link.request(&ask.to, &ask.addresses, ask.request, slot);
+    }
+
+    fn ask_myself(self: &Arc<Node>, request: Request, slot: ReplySlot) {
+        match serve::respond(self, self.me.id, request) {
+            Response::Now(reply) => slot.answer(Ok(reply)),
+            Response::Later(mut reply) => {
+                // A store in memory is done at once.
+                let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+                match reply.as_mut().poll(&mut context) {
+                    std::task::Poll::Ready(reply) => slot.answer(Ok(reply)),
+                    std::task::Poll::Pending => {
+                        tokio::spawn(async move { slot.answer(Ok(reply.await)) });
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes note of a version others have reached.
+    pub(crate) fn observe(&self, entry: &Entry) {
+        self.lamport.observe(entry.version());
+    }
+}

@@ -1,0 +1,142 @@
+//! Who is there: failure detection in the manner of SWIM (Das, Gupta, Motivala 2002).
+//!
+//! ```text
+//!            unanswered              silent for GONE_AFTER
+//!   Well ───────────────► Suspect ─────────────────────────► gone
+//!     ▲                     │
+//!     └──── heard, vouched ─┘
+//! ```
+//!
+//! Any traffic is life, so that nobody is probed who is heard anyway. Suspicion decides only whom to
+//! ask first; who keeps what changes when a member is gone. A rumour is a reason to look, never to
+//! believe.
+
+use std::time::Duration;
+
+use super::Now;
+
+/// Time between two rounds of probes.
+pub(crate) const ROUND: Duration = Duration::from_secs(1);
+/// A member not heard for so long is quiet: eight quiet neighbours then cost each node some four
+/// exchanges a second, idle.
+pub(crate) const QUIET: Duration = Duration::from_secs(3);
+/// A question unanswered for so long makes its peer suspect: above the pauses of a busy laptop, below
+/// what a caller notices.
+pub(crate) const UNANSWERED: Duration = Duration::from_millis(400);
+/// A suspect that stays silent for so long is gone: longer than a Wi-Fi scan.
+pub(crate) const GONE_AFTER: Duration = Duration::from_secs(5);
+/// The same when another member holds it to be gone, too.
+pub(crate) const GONE_AFTER_RUMOUR: Duration = Duration::from_secs(1);
+/// The same for one known from the last time only: it has most likely gone home.
+pub(crate) const GONE_AFTER_START: Duration = Duration::from_millis(2200);
+/// Members asked whether they hear a suspect.
+pub(crate) const HELPERS: usize = 3;
+/// The closest members, which are always watched.
+pub(crate) const NEIGHBOURS: usize = 8;
+
+/// What is believed of one member.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Belief {
+    suspected: Option<Suspicion>,
+    probed: Option<Now>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Suspicion {
+    since: Now,
+    patience: Duration,
+}
+
+impl Belief {
+    /// Of a member that is only remembered.
+    pub(crate) fn remembered(now: Now) -> Belief {
+        let suspected = Some(Suspicion { since: now, patience: GONE_AFTER_START });
+        Belief { suspected, probed: None }
+    }
+
+    pub(crate) fn is_well(&self) -> bool {
+        self.suspected.is_none()
+    }
+
+    /// Something was heard at `last`: that ends a suspicion which is older. Whether it did.
+    pub(crate) fn heard(&mut self, last: Now) -> bool {
+        let ended = self.suspected.is_some_and(|suspicion| last > suspicion.since);
+        if ended {
+            self.suspected = None;
+        }
+        ended
+    }
+
+    /// A question to it was not answered, or its connection broke. Whether that is news.
+    pub(crate) fn suspect(&mut self, now: Now) -> bool {
+        let news = self.suspected.is_none();
+        self.suspected.get_or_insert(Suspicion { since: now, patience: GONE_AFTER });
+        news
+    }
+
+    /// Another member hears it.
+    pub(crate) fn vouch(&mut self, now: Now) {
+        if let Some(suspicion) = &mut self.suspected {
+            *suspicion = Suspicion { since: now, patience: GONE_AFTER };
+        }
+    }
+
+    /// Another member holds it to be gone.
+    pub(crate) fn second(&mut self) {
+        if let Some(suspicion) = &mut self.suspected {
+            suspicion.patience = suspicion.patience.min(GONE_AFTER_RUMOUR);
+        }
+    }
+
+    /// Whether it has been silent for too long.
+    pub(crate) fn is_gone(&self, now: Now) -> bool {
+        self.suspected.is_some_and(|s| now.saturating_sub(s.since) >= s.patience)
+    }
+
+    /// Whether it may be probed now, and if so, that it is.
+    pub(crate) fn may_probe(&mut self, now: Now) -> bool {
+        let may = self.probed.is_none_or(|at| now.saturating_sub(at) >= UNANSWERED);
+        if may {
+            self.probed = Some(now);
+        }
+        may
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn at(millis: u64) -> Now {
+        Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn a_suspect_that_is_heard_is_well_again() {
+        let mut belief = Belief::default();
+        assert!(belief.suspect(at(1000)) && !belief.suspect(at(1100)), "news only once");
+        assert!(!belief.heard(at(900)), "what was heard before the suspicion says nothing");
+        assert!(!belief.is_well());
+        assert!(belief.heard(at(1001)) && belief.is_well());
+        assert!(!belief.is_gone(at(100_000)));
+    }
+
+    #[test]
+    fn a_silent_suspect_is_gone_in_time_and_sooner_when_others_agree() {
+        let mut belief = Belief::default();
+        belief.second();
+        assert!(!belief.is_gone(at(100_000)), "a rumour alone is nothing");
+        belief.suspect(at(1000));
+        assert!(!belief.is_gone(at(5999)) && belief.is_gone(at(6000)));
+        belief.vouch(at(4000));
+        assert!(!belief.is_gone(at(8999)) && belief.is_gone(at(9000)));
+        belief.second();
+        assert!(belief.is_gone(at(5000)));
+    }
+
+    #[test]
+    fn probes_of_one_member_do_not_pile_up() {
+        let mut belief = Belief::default();
+        assert!(belief.may_probe(at(0)) && !belief.may_probe(at(399)) && belief.may_probe(at(400)));
+    }
+}

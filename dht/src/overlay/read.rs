@@ -1,0 +1,300 @@
+//! [`Read`]: part of a key's entries, merged from the answers of enough replicas.
+//!
+//! ```text
+//! ask QUORUM replicas ──► enough complete answers ──► merge, repair those that lack something
+//!        │  overdue, filling, lost: ask the next
+//!        └─ nobody left to ask, too few: all again, with whoever is there then; in the end "no quorum"
+//! ```
+
+use std::time::Duration;
+
+use base::{Entry, EntryId, NodeId};
+
+use super::Now;
+use super::detector::UNANSWERED;
+use super::operation::{Ask, Context, Operation, PATIENCE, RETRY, Wants};
+use super::targets::{TargetState, Targets};
+use super::write::QUORUM;
+use crate::DhtError;
+use crate::link::Lost;
+use crate::wire::{Get, Listing, Reply, Request};
+
+/// An answer is not overdue before this, however fast its peer usually is.
+const HEDGE_MIN: Duration = Duration::from_millis(5);
+/// An answer of a peer that was never timed is overdue after this.
+const HEDGE_UNKNOWN: Duration = Duration::from_millis(50);
+/// Copies sent to replicas that lack them, by one read; the next read sends more.
+const REPAIRS_MAX: usize = 32;
+
+/// How many replicas a read asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Consistency {
+    /// Enough that one of them has what was acknowledged.
+    Quorum,
+    /// One, which may have missed the last moment.
+    One,
+}
+
+/// Entries that were read.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Part {
+    /// In the order of their ids, tombstones included.
+    pub(crate) entries: Vec<Entry>,
+    /// Whether there may be more after the last one, within what was asked for.
+    pub(crate) more: bool,
+}
+
+/// Reads part of the entries under a place.
+pub(crate) struct Read {
+    get: Get,
+    consistency: Consistency,
+    round: u32,
+    targets: Option<Targets>,
+    listings: Vec<(usize, Listing)>,
+    deadline: Now,
+    wake_at: Now,
+    /// When to begin anew, once nobody is left to ask.
+    retry_at: Option<Now>,
+    outcome: Option<Result<Part, DhtError>>,
+}
+
+impl Read {
+    pub(crate) fn new(get: Get, consistency: Consistency) -> Read {
+        Read {
+            get,
+            consistency,
+            round: 0,
+            targets: None,
+            listings: Vec::new(),
+            deadline: Now::ZERO,
+            wake_at: Now::MAX,
+            retry_at: None,
+            outcome: None,
+        }
+    }
+
+    fn begin(&mut self, context: &Context<'_>, wants: &mut Wants) {
+        self.round += 1;
+        self.retry_at = None;
+        self.listings.clear();
+        self.targets = Some(Targets::of(context.view, self.get.place));
+        self.advance(context, wants);
+    }
+
+    fn advance(&mut self, context: &Context<'_>, wants: &mut Wants) {
+        let Some(targets) = &mut self.targets else { return };
+        let chosen = targets.chosen();
+        let listing_of = |at: &usize| self.listings.iter().find(|(from, _)| from == at);
+        let answered = chosen.iter().filter(|at| listing_of(at).is_some()).count();
+        let complete = chosen.iter().filter_map(listing_of).filter(|(_, l)| l.complete).count();
+        let states = chosen.iter().filter_map(|at| targets.get(*at)).map(|target| target.state);
+        let mut needed = match self.consistency {
+            Consistency::Quorum => QUORUM.min(chosen.len()),
+            Consistency::One => 1,
+        };
+        // Of two replicas both have what was acknowledged: when one is silent the other will do.
+        let silent = |state| {
+            matches!(state, TargetState::Failed | TargetState::Waiting { silent: true, .. })
+        };
+        if chosen.len() == 2 && states.clone().any(silent) {
+            needed = 1;
+        }
+        if complete >= needed && needed > 0 {
+            self.finish(context, &chosen, wants);
+            return;
+        }
+        let expected = |state| matches!(state, TargetState::Waiting { overdue: false, .. });
+        let expected = states.filter(|state| expected(*state)).count();
+        // Whoever is well is asked before suspects, this node itself before all.
+        let mut next: Vec<usize> = chosen.clone();
+        next.retain(|at| targets.get(*at).is_some_and(|t| t.state == TargetState::Idle));
+        next.sort_by_key(|at| targets.get(*at).map(|target| (!target.well, target.hops > 0)));
+        for at in next.into_iter().take(needed.saturating_sub(complete + expected)) {
+            let Some(target) = targets.get_mut(at) else { continue };
+            target.asked(context.now);
+            let overdue = target.peer.latencies.p99().map_or(HEDGE_UNKNOWN, |p99| p99 * 2);
+            self.wake_at = self.wake_at.min(context.now + overdue.max(HEDGE_MIN));
+            wants.asks.push(Ask {
+                to: target.peer.clone(),
+                addresses: target.addresses.clone(),
+                tag: Some(self.round << 8 | u32::try_from(at).unwrap_or(0xff)),
+                request: Request::Get(self.get),
+            });
+        }
+        let unsettled = |target: &super::targets::Target| {
+            matches!(target.state, TargetState::Idle | TargetState::Waiting { silent: false, .. })
+        };
+        if chosen.iter().any(|at| targets.get(*at).is_some_and(unsettled)) {
+            return;
+        }
+        // Everybody was asked. Values of replicas that are filling are values; their silence is
+        // nothing.
+        let values = self.listings.iter().flat_map(|(_, listing)| &listing.entries);
+        let has_values = values.clone().any(|entry| entry.value().is_some());
+        if answered == chosen.len() && has_values && context.view.is_settled() {
+            self.finish(context, &chosen, wants);
+        } else if self.retry_at.is_none() {
+            self.retry_at = Some(context.now + RETRY);
+        }
+    }
+
+    /// Merges the answers, and sends each replica what it lacks.
+    fn finish(&mut self, context: &Context<'_>, chosen: &[usize], wants: &mut Wants) {
+        let Some(targets) = &self.targets else { return };
+        let used = || self.listings.iter().filter(|(at, _)| chosen.contains(at));
+        let part = merge(used().map(|(_, listing)| listing));
+        let hops = used().filter_map(|(at, _)| targets.get(*at)).map(|target| target.hops).max();
+        context.meters.count_hops(hops.unwrap_or(0));
+        let mut repairs = 0;
+        for (at, listing) in used() {
+            let Some(target) = targets.get(*at) else { continue };
+            for entry in missing(&part, listing).take(REPAIRS_MAX - repairs) {
+                repairs += 1;
+                wants.asks.push(Ask {
+                    to: target.peer.clone(),
+                    addresses: target.addresses.clone(),
+                    tag: None,
+                    request: Request::Apply {
+                        place: self.get.place,
+                        entry: entry.clone(),
+                        repair: true,
+                    },
+                });
+            }
+        }
+        context.meters.read_repairs.add(repairs as u64);
+        self.outcome = Some(Ok(part));
+    }
+
+    /// What time does to those that are waited for.
+    fn check_waiting(&mut self, context: &Context<'_>, overdue: &mut Vec<NodeId>) {
+        let now = context.now;
+        self.wake_at = now + RETRY;
+        for target in self.targets.iter_mut().flat_map(Targets::iter_mut) {
+            let p99 = target.peer.latencies.p99().map_or(HEDGE_UNKNOWN, |p99| p99 * 2);
+            let TargetState::Waiting { since, overdue: hedged, silent } = &mut target.state else {
+                continue;
+            };
+            let waited = now.saturating_sub(*since);
+            if !*hedged && waited >= p99.max(HEDGE_MIN) {
+                *hedged = true;
+                context.meters.hedges.add(1);
+            }
+            if !*silent && waited >= UNANSWERED {
+                *silent = true;
+                overdue.push(target.peer.id);
+            }
+            let next = if *hedged { UNANSWERED } else { p99.max(HEDGE_MIN) };
+            if !*silent {
+                self.wake_at = self.wake_at.min(*since + next);
+            }
+        }
+    }
+}
+
+impl Operation for Read {
+    type Output = Result<Part, DhtError>;
+
+    fn start(&mut self, context: &Context<'_>, wants: &mut Wants) {
+        self.deadline = context.now + PATIENCE;
+        self.wake_at = context.now + RETRY;
+        self.begin(context, wants);
+    }
+
+    fn answered(
+        &mut self,
+        context: &Context<'_>,
+        tag: u32,
+        reply: Result<Reply, Lost>,
+        wants: &mut Wants,
+    ) {
+        let (round, at) = (tag >> 8, (tag & 0xff) as usize);
+        let Some(targets) = &mut self.targets else { return };
+        let Some(target) = targets.get_mut(at).filter(|_| round == self.round) else { return };
+        match reply {
+            Ok(Reply::Listed(listing)) if fits(&self.get, &listing) => {
+                target.state = TargetState::Done;
+                self.listings.push((at, listing));
+            }
+            Ok(Reply::NotMine(closer)) => {
+                if !targets.refer(at, closer, context.view) {
+                    context.meters.malformed.add(1);
+                }
+            }
+            Ok(Reply::Refused { .. }) | Err(_) => target.state = TargetState::Failed,
+            Ok(_) => {
+                context.meters.malformed.add(1);
+                target.state = TargetState::Failed;
+            }
+        }
+        self.advance(context, wants);
+    }
+
+    fn time_passed(&mut self, context: &Context<'_>, wants: &mut Wants) {
+        if context.now >= self.deadline {
+            let text = if context.view.is_settled() {
+                "too few of the super-nodes that keep this key answered, or they are still copying \
+                 it; try again"
+            } else {
+                "this super-node is still looking for others; try again"
+            };
+            self.outcome = Some(Err(DhtError::NoQuorum(text.into())));
+            return;
+        }
+        self.check_waiting(context, &mut wants.overdue);
+        if self.retry_at.is_some_and(|at| at <= context.now) {
+            context.meters.retries.add(1);
+            self.begin(context, wants);
+        } else {
+            self.advance(context, wants);
+        }
+    }
+
+    fn wake_at(&self) -> Now {
+        self.wake_at.min(self.retry_at.unwrap_or(Now::MAX)).min(self.deadline)
+    }
+
+    fn outcome(&mut self) -> Option<Self::Output> {
+        self.outcome.take()
+    }
+}
+
+/// Whether a listing keeps to what was asked for. One that does not is a lie.
+fn fits(get: &Get, listing: &Listing) -> bool {
+    let within = |id: EntryId| {
+        get.after.is_none_or(|after| id > after) && get.until.is_none_or(|until| id <= until)
+    };
+    listing.entries.len() <= get.entries && listing.entries.iter().all(|entry| within(entry.id()))
+}
+
+/// Puts answers together: of each entry the copy that wins, as far as all answers reach.
+fn merge<'a>(listings: impl Iterator<Item = &'a Listing> + Clone) -> Part {
+    let end = |listing: &Listing| listing.entries.last().filter(|_| listing.more).map(Entry::id);
+    let reach = listings.clone().filter_map(end).min();
+    let mut entries: Vec<Entry> = Vec::new();
+    for listing in listings {
+        let within = listing.entries.iter().filter(|e| reach.is_none_or(|end| e.id() <= end));
+        for entry in within {
+            match entries.binary_search_by_key(&entry.id(), Entry::id) {
+                Ok(at) => entries[at] = entries[at].clone().merge(entry.clone()),
+                Err(at) => entries.insert(at, entry.clone()),
+            }
+        }
+    }
+    Part { entries, more: reach.is_some() }
+}
+
+/// Those of the merged entries that a replica's answer should have had and had not, or older.
+fn missing<'a>(part: &'a Part, listing: &'a Listing) -> impl Iterator<Item = &'a Entry> {
+    part.entries.iter().filter(|entry| {
+        let held = listing.entries.binary_search_by_key(&entry.id(), Entry::id);
+        held.map_or(true, |at| {
+            let held = &listing.entries[at];
+            // Lifetimes differ by what the answers took; that is no difference.
+            held.version() != entry.version() || held.value().is_some() != entry.value().is_some()
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,253 @@
+//! [`View`]: who is in the overlay, as one node sees it at one moment. Immutable, so that choosing
+//! the replicas of a key is a computation that waits for nobody.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use base::limits::REPLICAS;
+use base::{NodeId, Place};
+
+use super::peer::Peer;
+use crate::wire::{Contact, REFERRAL_MAX};
+
+/// A member as the view holds it.
+#[derive(Debug, Clone)]
+pub(crate) struct Member {
+    pub(crate) peer: Arc<Peer>,
+    pub(crate) addresses: Arc<[SocketAddr]>,
+    /// Not suspected.
+    pub(crate) well: bool,
+    /// What it holds may be missing here: see [`View::is_complete`].
+    pub(crate) unpulled: bool,
+}
+
+/// The overlay as this node sees it.
+#[derive(Debug)]
+pub(crate) struct View {
+    me: Arc<Peer>,
+    members: Vec<Member>,
+    /// The first bits of each member's place, in the same order: what decides nearly always.
+    heads: Vec<u128>,
+    by_id: HashMap<NodeId, usize>,
+    settled: bool,
+    /// Where members were whose share of the keys is still being copied.
+    departed: Vec<Place>,
+    unpulled: bool,
+    digest: u64,
+}
+
+impl View {
+    /// A view of these members; this node itself is added.
+    pub(crate) fn new(
+        me: Arc<Peer>,
+        others: Vec<Member>,
+        departed: Vec<Place>,
+        settled: bool,
+    ) -> View {
+        let myself =
+            Member { peer: Arc::clone(&me), addresses: Arc::new([]), well: true, unpulled: false };
+        let members: Vec<Member> = std::iter::once(myself).chain(others).collect();
+        let heads: Vec<u128> = members.iter().map(|member| head(&member.peer.place)).collect();
+        let by_id = members.iter().enumerate().map(|(at, m)| (m.peer.id, at)).collect();
+        let unpulled = members.iter().any(|member| member.unpulled);
+        let digest = heads.iter().fold(0, |digest, head| digest ^ (*head >> 64) as u64);
+        View { me, members, heads, by_id, settled, departed, unpulled, digest }
+    }
+
+    /// This node.
+    pub(crate) fn me(&self) -> &Arc<Peer> {
+        &self.me
+    }
+
+    /// Everybody, this node first.
+    pub(crate) fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    pub(crate) fn member(&self, id: &NodeId) -> Option<&Member> {
+        self.by_id.get(id).map(|at| &self.members[*at])
+    }
+
+    /// The same for all that know the same members.
+    pub(crate) fn digest(&self) -> u64 {
+        self.digest
+    }
+
+    /// Whether this node has looked around for others, so that it knows whether it is alone.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.settled
+    }
+
+    /// The members that keep what lies at `place`, closest first.
+    pub(crate) fn replicas(&self, place: &Place) -> Vec<&Member> {
+        self.closest(place, REPLICAS)
+    }
+
+    /// The members closest to a place, closest first.
+    pub(crate) fn closest(&self, place: &Place, count: usize) -> Vec<&Member> {
+        let target = head(place);
+        let mut best: Vec<(u128, usize)> = Vec::with_capacity(count + 1);
+        for (at, member_head) in self.heads.iter().enumerate() {
+            let distance = member_head ^ target;
+            if best.len() == count && best.last().is_some_and(|(worst, _)| *worst < distance) {
+                continue;
+            }
+            let before = |(other, other_at): &(u128, usize)| {
+                *other < distance || (*other == distance && self.is_closer(place, *other_at, at))
+            };
+            let rank = best.partition_point(before);
+            best.insert(rank, (distance, at));
+            best.truncate(count);
+        }
+        best.into_iter().map(|(_, at)| &self.members[at]).collect()
+    }
+
+    /// For places whose first bits are the same.
+    fn is_closer(&self, place: &Place, a: usize, b: usize) -> bool {
+        let distance = |at: usize| self.members[at].peer.place.distance(place);
+        distance(a) < distance(b)
+    }
+
+    /// How many members are closer to `place` than the one at `of` is.
+    pub(crate) fn rank(&self, place: &Place, of: &Place) -> usize {
+        let target = head(place);
+        let limit = head(of) ^ target;
+        let closer = |(at, member_head): &(usize, &u128)| {
+            let distance = *member_head ^ target;
+            distance < limit
+                || (distance == limit
+                    && self.members[*at].peer.place.distance(place) < of.distance(place))
+        };
+        self.heads.iter().enumerate().filter(closer).count()
+    }
+
+    /// Whether this node is among the `count` closest to `place`.
+    pub(crate) fn keeps(&self, place: &Place, count: usize) -> bool {
+        self.rank(place, &self.me.place) < count
+    }
+
+    /// Members closer to `place` than this node: whom to ask instead.
+    pub(crate) fn closer(&self, place: &Place) -> Vec<Contact> {
+        let mine = self.me.place.distance(place);
+        let closest = self.closest(place, REFERRAL_MAX).into_iter();
+        closest
+            .filter(|member| member.peer.place.distance(place) < mine)
+            .map(|member| Contact { id: member.peer.id, addresses: member.addresses.to_vec() })
+            .collect()
+    }
+
+    /// Whether this node has everything it should have at `place`: it knows who is there, none that
+    /// may have kept the place holds entries that were not pulled yet, and it did not come to keep
+    /// the place by a departure whose share is still being copied.
+    pub(crate) fn is_complete(&self, place: &Place) -> bool {
+        if !self.settled {
+            return false;
+        }
+        if self.unpulled {
+            // Who keeps a place with this node, or did before this node came.
+            let near = self.closest(place, REPLICAS + 1);
+            if near.iter().any(|member| member.unpulled) {
+                return false;
+            }
+        }
+        if self.departed.is_empty() {
+            return true;
+        }
+        let mine = self.me.place.distance(place);
+        let departed = self.departed.iter().filter(|gone| gone.distance(place) < mine).count();
+        self.rank(place, &self.me.place) + departed < REPLICAS
+    }
+
+    /// Whether anything is still being copied here, or looked for.
+    pub(crate) fn is_filling(&self) -> bool {
+        !self.settled || self.unpulled || !self.departed.is_empty()
+    }
+}
+
+/// The first 16 bytes of a place.
+fn head(place: &Place) -> u128 {
+    u128::from_be_bytes(std::array::from_fn(|at| place.as_bytes()[at]))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use libp2p_identity::PeerId;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::overlay::Pulse;
+
+    /// A peer like any other.
+    pub(crate) fn peer(n: u64) -> Arc<Peer> {
+        // An id is the multihash of a key; any 32 bytes make one.
+        let mut bytes = vec![0x12, 0x20];
+        bytes.extend_from_slice(Place::of(&n.to_le_bytes()).as_bytes());
+        let id = PeerId::from_bytes(&bytes).unwrap();
+        Arc::new(Peer::new(id.into(), Pulse::default()))
+    }
+
+    pub(crate) fn member(n: u64) -> Member {
+        Member { peer: peer(n), addresses: Arc::new([]), well: true, unpulled: false }
+    }
+
+    pub(crate) fn view(count: u64) -> View {
+        View::new(peer(0), (1..count).map(member).collect(), Vec::new(), true)
+    }
+
+    proptest! {
+        #[test]
+        fn the_closest_are_those_a_full_sort_finds(count in 1..60u64, key: u64, wanted in 1..9usize) {
+            let (view, place) = (view(count), Place::of(&key.to_le_bytes()));
+            let mut all: Vec<NodeId> = view.members().iter().map(|m| m.peer.id).collect();
+            all.sort_by_key(|id| id.place().distance(&place));
+            let found: Vec<NodeId> = view.closest(&place, wanted).iter().map(|m| m.peer.id).collect();
+            prop_assert_eq!(&found[..], &all[..wanted.min(all.len())]);
+            for (rank, id) in all.iter().enumerate() {
+                prop_assert_eq!(view.rank(&place, &id.place()), rank);
+            }
+        }
+
+        #[test]
+        fn referrals_are_strictly_closer(count in 1..60u64, key: u64) {
+            let (view, place) = (view(count), Place::of(&key.to_le_bytes()));
+            let mine = view.me().place.distance(&place);
+            let closer = view.closer(&place);
+            prop_assert!(closer.iter().all(|contact| contact.id.place().distance(&place) < mine));
+            prop_assert_eq!(closer.is_empty(), view.rank(&place, &view.me().place) == 0);
+        }
+
+        #[test]
+        fn a_departed_members_share_is_incomplete_only_where_it_was_gained(count in 4..30u64, key: u64) {
+            let place = Place::of(&key.to_le_bytes());
+            let before = view(count);
+            let gone = member(count - 1).peer.place;
+            let others = (1..count - 1).map(member).collect();
+            let after = View::new(peer(0), others, vec![gone], true);
+            if after.keeps(&place, REPLICAS) {
+                prop_assert_eq!(after.is_complete(&place), before.keeps(&place, REPLICAS));
+            }
+        }
+    }
+
+    #[test]
+    fn a_neighbour_whose_entries_were_not_pulled_leaves_its_places_incomplete() {
+        let mut others: Vec<Member> = (1..40).map(member).collect();
+        others[3].unpulled = true;
+        let doubtful = others[3].peer.id;
+        let view = View::new(peer(0), others, Vec::new(), true);
+        for key in 0..200u64 {
+            let place = Place::of(&key.to_le_bytes());
+            let near = view.closest(&place, REPLICAS + 1);
+            let expected = near.iter().all(|member| member.peer.id != doubtful);
+            assert_eq!(view.is_complete(&place), expected);
+        }
+    }
+
+    #[test]
+    fn nothing_is_complete_before_a_node_has_looked_around() {
+        let view = View::new(peer(0), Vec::new(), Vec::new(), false);
+        assert!(!view.is_complete(&Place::of(b"x")));
+        assert!(view.keeps(&Place::of(b"x"), REPLICAS));
+    }
+}

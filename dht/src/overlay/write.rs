@@ -1,0 +1,227 @@
+//! [`Write`]: one entry, to all its replicas, acknowledged when enough of them have it.
+//!
+//! Once it is acknowledged nothing of it is sent again: whatever is newer at a replica by then may be
+//! an operation that came after, and must not be outbid.
+
+use std::time::Duration;
+
+use base::limits::REPLICAS;
+use base::{Entry, Place, Version};
+
+use super::Now;
+use super::detector::UNANSWERED;
+use super::operation::{Ask, Context, Operation, PATIENCE, RETRY, Wants};
+use super::targets::{TargetState, Targets};
+use crate::DhtError;
+use crate::link::Lost;
+use crate::wire::{Refusal, Reply, Request};
+
+/// Copies that make an acknowledgement: a majority of [`REPLICAS`], all when there are fewer.
+pub(crate) const QUORUM: usize = REPLICAS / 2 + 1;
+/// Until a silent replica is sent the same once more.
+const ASK_AGAIN: Duration = Duration::from_millis(1500);
+/// Versions tried before an entry that others change all the time is given up.
+const ROUNDS_MAX: u32 = 64;
+
+/// Writes what `entry` makes of a version.
+pub(crate) struct Write<F> {
+    place: Place,
+    entry: F,
+    version: Version,
+    round: u32,
+    targets: Option<Targets>,
+    deadline: Now,
+    retry_at: Now,
+    refusal: Option<(Refusal, String)>,
+    outcome: Option<Result<usize, DhtError>>,
+}
+
+impl<F: Fn(Version) -> Entry> Write<F> {
+    pub(crate) fn new(place: Place, entry: F) -> Write<F> {
+        Write {
+            place,
+            entry,
+            version: Version::ZERO,
+            round: 0,
+            targets: None,
+            deadline: Now::ZERO,
+            retry_at: Now::MAX,
+            refusal: None,
+            outcome: None,
+        }
+    }
+
+    /// Asks whoever has not been asked, and sees what all answers come to.
+    fn advance(&mut self, context: &Context<'_>, wants: &mut Wants) {
+        let Some(targets) = &mut self.targets else { return };
+        let chosen = targets.chosen();
+        let needed = QUORUM.min(chosen.len()).max(1);
+        let (mut acks, mut refusals, mut hops) = (0, 0, 0);
+        for at in &chosen {
+            let Some(target) = targets.get_mut(*at) else { continue };
+            if target.state == TargetState::Idle {
+                target.asked(context.now);
+                wants.asks.push(Ask {
+                    to: target.peer.clone(),
+                    addresses: target.addresses.clone(),
+                    tag: Some(tag(self.round, *at)),
+                    request: Request::Apply {
+                        place: self.place,
+                        entry: (self.entry)(self.version),
+                        repair: false,
+                    },
+                });
+            }
+            match target.state {
+                TargetState::Done => {
+                    acks += 1;
+                    hops = hops.max(target.hops);
+                }
+                TargetState::Refused => refusals += 1,
+                _ => {}
+            }
+        }
+        if acks >= needed {
+            self.outcome = Some(Ok(acks));
+            context.meters.count_hops(hops);
+        } else if !chosen.is_empty() && chosen.len() - refusals < needed {
+            self.fail();
+        }
+    }
+
+    fn fail(&mut self) {
+        self.outcome = Some(Err(match self.refusal.take() {
+            Some((Refusal::OverCapacity, text)) => DhtError::OverCapacity(text),
+            Some((_, text)) => DhtError::NoQuorum(text),
+            None => DhtError::NoQuorum(
+                "too few of the super-nodes that keep this key took it in time; try again".into(),
+            ),
+        }));
+    }
+
+    /// A replica holds a newer version: everything is sent again, above it.
+    fn outbid(&mut self, held: Version, context: &Context<'_>) {
+        if held < self.version || !held.may_follow(self.version) {
+            // Nobody holds that honestly.
+            context.meters.malformed.add(1);
+            return;
+        }
+        context.lamport.observe(held);
+        if self.round >= ROUNDS_MAX {
+            self.fail();
+            return;
+        }
+        self.round += 1;
+        self.version = context.lamport.tick().max(held.next());
+        context.meters.stale_retries.add(1);
+        let asked = self.targets.iter_mut().flat_map(Targets::iter_mut);
+        for target in asked.filter(|target| target.state != TargetState::Elsewhere) {
+            target.state = TargetState::Idle;
+        }
+    }
+}
+
+impl<F: Fn(Version) -> Entry> Operation for Write<F> {
+    type Output = Result<usize, DhtError>;
+
+    fn start(&mut self, context: &Context<'_>, wants: &mut Wants) {
+        self.deadline = context.now + PATIENCE;
+        self.version = context.lamport.tick();
+        self.time_passed(context, wants);
+    }
+
+    fn answered(
+        &mut self,
+        context: &Context<'_>,
+        tag: u32,
+        reply: Result<Reply, Lost>,
+        wants: &mut Wants,
+    ) {
+        let (round, at) = (tag >> 8, (tag & 0xff) as usize);
+        let Some(targets) = &mut self.targets else { return };
+        let Some(target) = targets.get_mut(at) else { return };
+        match reply {
+            // An older version says nothing of this one.
+            _ if round != self.round => return,
+            // It says that it does not keep the place although it was thought to.
+            Ok(Reply::NotMine(closer)) => {
+                if !targets.refer(at, closer, context.view) {
+                    context.meters.malformed.add(1);
+                }
+            }
+            Ok(Reply::Applied) => target.state = TargetState::Done,
+            Ok(Reply::Stale(held)) => {
+                target.state = TargetState::Failed;
+                self.outbid(held, context);
+            }
+            Ok(Reply::Refused { why, text }) => {
+                let for_good = matches!(why, Refusal::OverCapacity | Refusal::Malformed);
+                target.state = if for_good { TargetState::Refused } else { TargetState::Failed };
+                self.refusal = Some((why, text));
+            }
+            Ok(_) => {
+                context.meters.malformed.add(1);
+                target.state = TargetState::Failed;
+            }
+            Err(_) => target.state = TargetState::Failed,
+        }
+        self.advance(context, wants);
+    }
+
+    fn time_passed(&mut self, context: &Context<'_>, wants: &mut Wants) {
+        let now = context.now;
+        self.retry_at = now + RETRY;
+        if now >= self.deadline {
+            self.fail();
+            return;
+        }
+        // Before it knows who is there it would write to itself alone.
+        if !context.view.is_settled() {
+            return;
+        }
+        match &mut self.targets {
+            None => self.targets = Some(Targets::of(context.view, self.place)),
+            Some(targets) => targets.follow(context.view),
+        }
+        let mut again = false;
+        for target in self.targets.iter_mut().flat_map(Targets::iter_mut) {
+            match &mut target.state {
+                TargetState::Failed => {
+                    again = true;
+                    target.state = TargetState::Idle;
+                }
+                TargetState::Waiting { since, silent, .. } => {
+                    let waited = now.saturating_sub(*since);
+                    if !*silent && waited >= UNANSWERED {
+                        *silent = true;
+                        wants.overdue.push(target.peer.id);
+                    }
+                    // The request may be lost; to write the same twice is to write it once.
+                    if waited >= ASK_AGAIN {
+                        target.state = TargetState::Idle;
+                    }
+                }
+                _ => {}
+            }
+        }
+        if again {
+            context.meters.retries.add(1);
+        }
+        self.advance(context, wants);
+    }
+
+    fn wake_at(&self) -> Now {
+        self.retry_at.min(self.deadline)
+    }
+
+    fn outcome(&mut self) -> Option<Self::Output> {
+        self.outcome.take()
+    }
+}
+
+fn tag(round: u32, at: usize) -> u32 {
+    round << 8 | u32::try_from(at).unwrap_or(0xff)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,32 @@
+//! The link over libp2p: QUIC first, TCP with Noise and Yamux second, on one port number.
+//!
+//! ```text
+//!  P2pLink (any thread)                        Driver (one task owns the swarm)
+//!    request, notify ──► PeerLink ◄── made, fed ─── connections, identify, kad, dials
+//!                          │  small lane, bulk lane        │
+//!                          ▼                               ▼
+//!                        stream ◄──────── serve (a task per stream) ──► Responder, events
+//! ```
+//!
+//! A request is encoded into its lane and written by its caller; a reply is read and handed over by
+//! the task that serves the stream. Neither passes through the swarm's task, which only sees
+//! connections come and go.
+
+mod address;
+mod behaviour;
+mod command;
+mod dials;
+mod driver;
+mod greeting;
+mod handle;
+mod lane;
+mod peer_link;
+mod search;
+mod serve;
+mod session;
+#[cfg(test)]
+mod tests;
+mod timers;
+mod waiting;
+
+pub(crate) use handle::{P2pConfig, P2pLink};

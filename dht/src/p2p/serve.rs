@@ -1,0 +1,174 @@
+//! Reads a stream: answers requests, hands over replies, passes notices on.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use futures::FutureExt;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::lane::Socket;
+use super::peer_link::{Kind, PeerLink};
+use crate::link::{LinkEvent, Responder, Response};
+use crate::store::Pending;
+use crate::wire::{FrameSplitter, Hello, Message, Notice, Reply, VERSION, WireError, decode};
+
+/// Bytes read at once: on the small stream two of the longest frames, as there are hundreds of such
+/// streams.
+const SMALL_READ: usize = 16 * 1024;
+const BULK_READ: usize = 64 * 1024;
+
+/// What serving a stream takes.
+#[derive(Clone)]
+pub(super) struct Service {
+    pub(super) responder: Arc<dyn Responder>,
+    pub(super) events: mpsc::Sender<LinkEvent>,
+    /// The origin of the time a pulse shows.
+    pub(super) started: Instant,
+}
+
+/// A stream to be served.
+pub(super) struct Served {
+    pub(super) link: Arc<PeerLink>,
+    pub(super) kind: Kind,
+    pub(super) socket: Arc<Socket>,
+    pub(super) hello: Hello,
+    pub(super) splitter: FrameSplitter,
+}
+
+/// How a stream ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// The other side closed it, or the connection broke.
+    Closed,
+    /// What came is not the protocol.
+    Malformed(String),
+}
+
+impl From<WireError> for Ended {
+    fn from(error: WireError) -> Ended {
+        Ended::Malformed(error.to_string())
+    }
+}
+
+/// Serves a stream until it ends.
+pub(super) async fn serve(served: &mut Served, service: Service) -> Ended {
+    // A task of its own, so that it is not this one that wakes for every request that leaves.
+    let mut writing = JoinSet::new();
+    let (link, socket, kind) = (Arc::clone(&served.link), Arc::clone(&served.socket), served.kind);
+    writing.spawn(async move { link.lane(kind).drive(&socket).await });
+    // A request that makes the node panic ends its stream, and nothing else.
+    let reading = AssertUnwindSafe(read(served, &service)).catch_unwind();
+    tokio::select! {
+        read = reading => read.unwrap_or(Ended::Closed),
+        broken = writing.join_next() => {
+            tracing::debug!(?broken, "a stream broke");
+            Ended::Closed
+        }
+    }
+}
+
+async fn read(served: &mut Served, service: &Service) -> Ended {
+    let mut buffer = match served.kind {
+        Kind::Small => vec![0; SMALL_READ],
+        Kind::Bulk => vec![0; BULK_READ],
+    };
+    // Those that take a while; dropped with the stream.
+    let mut in_work = JoinSet::new();
+    loop {
+        if let Err(ended) = handle_frames(served, service, &mut in_work).await {
+            return ended;
+        }
+        while in_work.try_join_next().is_some() {}
+        match served.socket.read(&mut buffer).await {
+            Ok(0) => return Ended::Closed,
+            Ok(read) => {
+                served.link.pulse.beat(service.started.elapsed());
+                served.splitter.extend(&buffer[..read]);
+            }
+            Err(error) => {
+                tracing::debug!(peer = %served.link.id, %error, "a stream broke");
+                return Ended::Closed;
+            }
+        }
+    }
+}
+
+/// All that are whole; their replies leave together.
+async fn handle_frames(
+    served: &mut Served,
+    service: &Service,
+    in_work: &mut JoinSet<()>,
+) -> Result<(), Ended> {
+    let mut replied = false;
+    while let Some(frame) = served.splitter.next_frame()? {
+        replied |= handle(served, service, in_work, frame).await?;
+    }
+    if replied {
+        served.link.flush();
+    }
+    Ok(())
+}
+
+/// True if there is a reply to be flushed.
+async fn handle(
+    served: &Served,
+    service: &Service,
+    in_work: &mut JoinSet<()>,
+    frame: Bytes,
+) -> Result<bool, Ended> {
+    let link = &served.link;
+    let message = match decode(frame) {
+        Ok(message) => message,
+        // Of a version that knows more; whoever awaits an answer takes silence for one.
+        Err(WireError::Unknown) if served.hello.version > VERSION => return Ok(false),
+        Err(error) => return Err(error.into()),
+    };
+    match message {
+        Message::Request(id, request) => match service.responder.respond(link.id, request) {
+            Response::Now(reply) => {
+                link.reply(id, reply).await;
+                Ok(true)
+            }
+            Response::Later(reply) => {
+                // What is done so far must not wait for this.
+                link.flush();
+                answer_later(link, id, reply, in_work).await;
+                Ok(false)
+            }
+        },
+        Message::Reply(id, reply) => {
+            match link.waiting.take(id) {
+                Some(slot) => slot.answer(Ok(reply)),
+                None => _ = link.late.fetch_add(1, Ordering::Relaxed),
+            }
+            Ok(false)
+        }
+        // Every stream begins with one, and that was it.
+        Message::Notice(Notice::Hello(_)) => Ok(false),
+        Message::Notice(notice) => {
+            let _ = service.events.send(LinkEvent::Notice(link.id, notice)).await;
+            Ok(false)
+        }
+    }
+}
+
+/// Waits while too many are in work: then nothing more is read.
+async fn answer_later(
+    link: &Arc<PeerLink>,
+    id: u64,
+    reply: Pending<Reply>,
+    in_work: &mut JoinSet<()>,
+) {
+    let Ok(permit) = Arc::clone(&link.in_work).acquire_owned().await else { return };
+    let link = Arc::clone(link);
+    in_work.spawn(async move {
+        let reply = reply.await;
+        link.reply(id, reply).await;
+        link.flush();
+        drop(permit);
+    });
+}

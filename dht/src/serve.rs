@@ -1,0 +1,165 @@
+//! The replica's side: answers what other super-nodes ask, straight from the store.
+
+use std::ops::Bound;
+use std::sync::Arc;
+
+use base::limits::REPLICAS;
+use base::{Entry, EntryId, NodeId, Place};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use crate::link::{Lost, ReplySlot, Responder, Response};
+use crate::listing::{READ_BYTES, READ_ENTRIES};
+use crate::node::Node;
+use crate::overlay::Peer;
+use crate::overlay::detector::UNANSWERED;
+use crate::overlay::share::Subtree;
+use crate::store::{Applied, ListLimit, StoreError};
+use crate::wire::{Get, Listing, Pulled, Refusal, Reply, Request, TEXT_MAX};
+
+/// Copies that only make replicas alike are taken by one more member than the replicas: the next in
+/// line, should one of them leave.
+pub(crate) const NEAR: usize = REPLICAS + 1;
+/// What one part of a pull looks at, in entries and bytes: some milliseconds' work.
+const PULL: ListLimit = ListLimit { entries: 512, bytes: 128 * 1024 };
+
+/// Answers for a node.
+pub(crate) struct Server(pub(crate) Arc<Node>);
+
+impl Responder for Server {
+    fn respond(&self, from: NodeId, request: Request) -> Response {
+        self.0.meters.served.add(1);
+        respond(&self.0, from, request)
+    }
+}
+
+/// Answers one request.
+pub(crate) fn respond(node: &Arc<Node>, from: NodeId, request: Request) -> Response {
+    match request {
+        Request::Get(get) => Response::Now(list(node, &get)),
+        Request::Apply { place, entry, repair } => {
+            let node = Arc::clone(node);
+            if let Some(refusal) = refuse_write(&node, &place, repair) {
+                return Response::Now(refusal);
+            }
+            Response::Later(Box::pin(apply(node, place, entry, repair)))
+        }
+        Request::Probe => Response::Now(Reply::Alive(node.view.load().digest())),
+        Request::ProbeFor(target) => match node.view.load().member(&target) {
+            Some(member) => {
+                let probe = probe(Arc::clone(node), Arc::clone(&member.peer));
+                Response::Later(Box::pin(async move {
+                    if probe.await.is_some() { Reply::Heard } else { Reply::Silent }
+                }))
+            }
+            None => Response::Now(Reply::Silent),
+        },
+        Request::Pull { after } => {
+            let node = Arc::clone(node);
+            Response::Later(Box::pin(async move { pull(&node, from, after) }))
+        }
+    }
+}
+
+fn list(node: &Node, get: &Get) -> Reply {
+    let view = node.view.load();
+    if !view.keeps(&get.place, REPLICAS) {
+        return Reply::NotMine(view.closer(&get.place));
+    }
+    let range = (
+        get.after.map_or(Bound::Unbounded, Bound::Excluded),
+        get.until.map_or(Bound::Unbounded, Bound::Included),
+    );
+    let limit =
+        ListLimit { entries: get.entries.min(READ_ENTRIES), bytes: get.bytes.min(READ_BYTES) };
+    // Asked before the store is: what is pulled meanwhile can only be missing from the answer.
+    let complete = view.is_complete(&get.place);
+    match node.store.list(&get.place, range, limit) {
+        Ok(listed) => {
+            Reply::Listed(Listing { entries: listed.entries, more: listed.more, complete })
+        }
+        Err(error) => refused(&error),
+    }
+}
+
+/// Whether a copy is not for this node.
+fn refuse_write(node: &Node, place: &Place, repair: bool) -> Option<Reply> {
+    if node.is_leaving() && !repair {
+        return Some(refusal(Refusal::Later, "this super-node is stopping; try again"));
+    }
+    let view = node.view.load();
+    let keeps = view.keeps(place, if repair { NEAR } else { REPLICAS });
+    (!keeps).then(|| Reply::NotMine(view.closer(place)))
+}
+
+async fn apply(node: Arc<Node>, place: Place, entry: Entry, repair: bool) -> Reply {
+    node.observe(&entry);
+    let applied = node.store.apply(place, entry).await;
+    // Somebody closer may have come, and copied what was here, while the disk wrote: then this
+    // copy is one nobody will ask for.
+    if let Some(refusal) = refuse_write(&node, &place, repair) {
+        return refusal;
+    }
+    match applied {
+        Ok(Applied::Stored { .. }) => Reply::Applied,
+        Ok(Applied::Stale(held)) => Reply::Stale(held),
+        Err(error) => refused(&error),
+    }
+}
+
+/// Lists what `from` should have. Only once this node counts it as a member: from then on it takes
+/// no writes that are for the other.
+fn pull(node: &Node, from: NodeId, after: Option<(Place, EntryId)>) -> Reply {
+    let view = node.view.load();
+    let Some(asker) = view.member(&from) else {
+        return refusal(Refusal::Later, "this super-node does not know you yet; try again");
+    };
+    let asker = asker.peer.place;
+    let subtree = Subtree::around(asker, view.members().iter().map(|m| &m.peer.place));
+    let scanned = match node.store.scan(&subtree.places(), after, PULL) {
+        Ok(scanned) => scanned,
+        Err(error) => return refused(&error),
+    };
+    let last = scanned.entries.last().map(|(place, entry)| (*place, entry.id()));
+    let theirs = |(place, _): &(Place, Entry)| view.rank(place, &asker) < NEAR;
+    let entries = scanned.entries.into_iter().filter(theirs).collect();
+    Reply::Pulled(Pulled { entries, next: last.filter(|_| scanned.more) })
+}
+
+/// Asks a member whether it is there: the digest of the members it knows, if it says so in time.
+pub(crate) async fn probe(node: Arc<Node>, peer: Arc<Peer>) -> Option<u64> {
+    match question(&node, &peer, Request::Probe, UNANSWERED).await {
+        Some(Ok(Reply::Alive(digest))) => Some(digest),
+        _ => None,
+    }
+}
+
+/// Sends one request and waits for its answer; `None` when there is none in time.
+pub(crate) async fn question(
+    node: &Node,
+    peer: &Arc<Peer>,
+    request: Request,
+    patience: std::time::Duration,
+) -> Option<Result<Reply, Lost>> {
+    let (to, mut answers) = mpsc::channel(1);
+    node.meters.requests.add(1);
+    let addresses = node.view.load().member(&peer.id).map(|m| Arc::clone(&m.addresses));
+    let slot = ReplySlot::new(to, Arc::clone(peer), 0);
+    node.link.request(peer, addresses.as_deref().unwrap_or_default(), request, slot);
+    let answer = timeout(patience, answers.recv()).await.ok()??;
+    Some(answer.reply)
+}
+
+fn refused(error: &StoreError) -> Reply {
+    let why = match error {
+        StoreError::OverCapacity(_) => Refusal::OverCapacity,
+        StoreError::VersionJump { .. } => Refusal::Malformed,
+        StoreError::Failed(_) | StoreError::Closed => Refusal::Failed,
+    };
+    refusal(why, &error.to_string())
+}
+
+fn refusal(why: Refusal, text: &str) -> Reply {
+    let end = text.floor_char_boundary(TEXT_MAX);
+    Reply::Refused { why, text: text[..end].to_owned() }
+}

@@ -1,0 +1,39 @@
+//! What super-nodes say to each other: `/scope/store/1`.
+//!
+//! ```text
+//! stream   frame, frame, …
+//! frame    length u32 little-endian │ protobuf message Frame      (frame.rs splits, checks lengths)
+//! Frame    id, one of: hello, bye, rumour │ requests │ replies    (schema.rs, unknown fields skipped)
+//! ```
+//!
+//! `parse.rs` turns what came into [`Message`]s, which cannot be wrong, or into a [`WireError`]:
+//! nothing behind it sees a length, a count or an id that was not checked.
+
+mod build;
+mod frame;
+mod message;
+mod parse;
+mod schema;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use build::encode;
+pub(crate) use frame::{FRAME_MAX, FrameSplitter, SMALL_MAX};
+pub(crate) use message::{
+    Bye, Contact, Get, Hello, Listing, Message, Notice, Pulled, Refusal, Reply, Request, Rumour,
+};
+pub(crate) use parse::{WireError, decode};
+
+/// The version of the protocol this node speaks. It also speaks the one before, once there is one.
+pub(crate) const VERSION: u32 = 1;
+/// The oldest version this node speaks.
+pub(crate) const OLDEST_VERSION: u32 = 1;
+
+/// Most super-nodes a referral names.
+pub(crate) const REFERRAL_MAX: usize = 8;
+/// Most addresses that are passed on for a super-node.
+pub(crate) const ADDRESSES_MAX: usize = 4;
+/// Most entries in one message.
+pub(crate) const ENTRIES_MAX: usize = 1100;
+/// Longest text in a message, in bytes.
+pub(crate) const TEXT_MAX: usize = 256;

@@ -1,0 +1,210 @@
+//! Frames to messages: the edge at which everything is checked.
+
+use std::net::{IpAddr, SocketAddr};
+
+use base::{
+    Entry, EntryId, Lifetime, NodeId, Place, Secret, SecretTag, State, Value, ValueHash, Version,
+};
+use bytes::Bytes;
+use libp2p_identity::PeerId;
+use prost::Message as _;
+
+use super::message::{
+    Bye, Contact, Get, Hello, Listing, Message, Notice, Pulled, Refusal, Reply, Request, Rumour,
+};
+use super::schema::{self, Body};
+use super::{ADDRESSES_MAX, ENTRIES_MAX, REFERRAL_MAX, TEXT_MAX};
+
+/// What is wrong with a frame. Whoever sent it does not speak the protocol, or lies.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum WireError {
+    /// The length in front.
+    #[error("a frame says it has {0} bytes")]
+    Length(usize),
+    /// It is no protobuf message.
+    #[error("a frame is not a message: {0}")]
+    Schema(String),
+    /// A field does not hold what it must.
+    #[error("a frame's {field} is wrong: {detail}")]
+    Field {
+        /// Which one.
+        field: &'static str,
+        /// In what way.
+        detail: String,
+    },
+    /// It is of a kind this version does not know.
+    #[error("a frame carries nothing this version knows")]
+    Unknown,
+}
+
+type Parsed<T> = Result<T, WireError>;
+
+/// Reads a frame.
+///
+/// # Errors
+/// [`WireError`], naming the field.
+pub(crate) fn decode(frame: Bytes) -> Parsed<Message> {
+    let frame =
+        schema::Frame::decode(frame).map_err(|error| WireError::Schema(error.to_string()))?;
+    let id = frame.id;
+    let request = |request| Ok(Message::Request(id, request));
+    let reply = |reply| Ok(Message::Reply(id, reply));
+    let notice = |notice| Ok(Message::Notice(notice));
+    match frame.body.ok_or(WireError::Unknown)? {
+        Body::Get(body) => request(Request::Get(get(&body)?)),
+        Body::Apply(body) => request(apply(body)?),
+        Body::Probe(_) => request(Request::Probe),
+        Body::ProbeFor(node) => request(Request::ProbeFor(node_id("node", &node)?)),
+        Body::Pull(body) => request(Request::Pull { after: cursor(&body)? }),
+        Body::Listed(body) => reply(Reply::Listed(listed(body)?)),
+        Body::Applied(_) => reply(Reply::Applied),
+        Body::Stale(version) => reply(Reply::Stale(Version::new(version))),
+        Body::NotMine(body) => reply(Reply::NotMine(contacts(&body.closer)?)),
+        Body::Alive(digest) => reply(Reply::Alive(digest)),
+        Body::Heard(_) => reply(Reply::Heard),
+        Body::Silent(_) => reply(Reply::Silent),
+        Body::Pulled(body) => reply(Reply::Pulled(pulled(body)?)),
+        Body::Refused(body) => {
+            check_count("text", body.text.len(), TEXT_MAX)?;
+            let text = body.text.chars().filter(|c| !c.is_control()).collect();
+            reply(Reply::Refused { why: Refusal::from_number(body.why), text })
+        }
+        Body::Hello(body) => notice(Notice::Hello(hello(body)?)),
+        Body::Bye(body) => notice(Notice::Bye(Bye::from_number(body.why))),
+        Body::Rumour(body) => {
+            let about = node_id("node", &body.about)?;
+            notice(Notice::Rumour(Rumour { about, gone: body.gone }))
+        }
+    }
+}
+
+fn get(body: &schema::Get) -> Parsed<Get> {
+    if body.entries == 0 {
+        return Err(wrong("entries", "none are asked for"));
+    }
+    Ok(Get {
+        place: place(&body.place)?,
+        after: optional("after", &body.after)?.map(|id| EntryId::from_bytes(&id)),
+        until: optional("until", &body.until)?.map(|id| EntryId::from_bytes(&id)),
+        entries: body.entries as usize,
+        bytes: body.bytes as usize,
+    })
+}
+
+fn apply(body: schema::Apply) -> Parsed<Request> {
+    let entry = body.entry.ok_or_else(|| wrong("entry", "there is none"))?;
+    let (place, entry) = placed(entry)?;
+    Ok(Request::Apply { place, entry, repair: body.repair })
+}
+
+fn listed(body: schema::Listed) -> Parsed<Listing> {
+    check_count("entries", body.entries.len(), ENTRIES_MAX)?;
+    let entries = body.entries.into_iter().map(entry).collect::<Parsed<Vec<_>>>()?;
+    // Whoever merges listings relies on it.
+    if !entries.windows(2).all(|pair| pair[0].id() < pair[1].id()) {
+        return Err(wrong("entries", "they are not in the order of their ids"));
+    }
+    if entries.is_empty() && body.more {
+        return Err(wrong("more", "nothing is listed, and yet there is more"));
+    }
+    Ok(Listing { entries, more: body.more, complete: body.complete })
+}
+
+fn pulled(body: schema::Pulled) -> Parsed<Pulled> {
+    check_count("entries", body.entries.len(), ENTRIES_MAX)?;
+    let entries = body.entries.into_iter().map(placed).collect::<Parsed<Vec<_>>>()?;
+    let next = body.next.map_or(Ok(None), |next| cursor(&next))?;
+    Ok(Pulled { entries, next })
+}
+
+fn hello(body: schema::Hello) -> Parsed<Hello> {
+    if body.oldest > body.version {
+        return Err(wrong("oldest", "it is newer than the version"));
+    }
+    Ok(Hello { version: body.version, oldest: body.oldest, holds: body.holds, start: body.start })
+}
+
+fn contacts(bodies: &[schema::Contact]) -> Parsed<Vec<Contact>> {
+    check_count("closer", bodies.len(), REFERRAL_MAX)?;
+    let contact = |body: &schema::Contact| {
+        check_count("addresses", body.addresses.len(), ADDRESSES_MAX)?;
+        let addresses = body.addresses.iter().map(address).collect::<Parsed<_>>()?;
+        Ok(Contact { id: node_id("closer", &body.id)?, addresses })
+    };
+    bodies.iter().map(contact).collect()
+}
+
+fn placed(body: schema::Entry) -> Parsed<(Place, Entry)> {
+    Ok((place(&body.place)?, entry(body)?))
+}
+
+fn entry(body: schema::Entry) -> Parsed<Entry> {
+    let tag = optional("tag", &body.tag)?.map_or(SecretTag::NONE, SecretTag::from_bytes);
+    let version = Version::new(body.version);
+    let remaining = Lifetime::from_millis(body.remaining_ms);
+    if remaining > Lifetime::TOMBSTONE {
+        return Err(wrong("remaining_ms", "no entry lives that long"));
+    }
+    match (body.value, body.removed) {
+        (Some(value), None) => {
+            let value = Value::new(value).map_err(|error| wrong("value", error))?;
+            Ok(Entry::live(value, tag, version, remaining))
+        }
+        (None, Some(removed)) => {
+            let hash = ValueHash::from_bytes(exactly("hash", &removed.hash)?);
+            let secret = removed.secret.map(Secret::new).transpose();
+            let secret = secret.map_err(|error| wrong("secret", error))?;
+            let id = EntryId { value: hash, tag };
+            let entry = Entry::from_parts(id, version, State::Removed(secret), remaining);
+            entry.check().map_err(|error| wrong("secret", error))?;
+            Ok(entry)
+        }
+        _ => Err(wrong("entry", "it is neither a value nor a removal")),
+    }
+}
+
+fn cursor(body: &schema::Cursor) -> Parsed<Option<(Place, EntryId)>> {
+    let Some(place) = optional("place", &body.place)?.map(Place::from_bytes) else {
+        return Ok(None);
+    };
+    Ok(Some((place, EntryId::from_bytes(&exactly("entry", &body.entry)?))))
+}
+
+fn address(bytes: &Bytes) -> Parsed<SocketAddr> {
+    let (ip, port) =
+        bytes.split_last_chunk::<2>().ok_or_else(|| wrong("addresses", "one is too short"))?;
+    let ip = match *ip {
+        [a, b, c, d] => IpAddr::from([a, b, c, d]),
+        _ => IpAddr::from(exactly::<16>("addresses", ip)?),
+    };
+    Ok(SocketAddr::new(ip, u16::from_be_bytes(*port)))
+}
+
+fn place(bytes: &[u8]) -> Parsed<Place> {
+    exactly("place", bytes).map(Place::from_bytes)
+}
+
+fn node_id(field: &'static str, bytes: &[u8]) -> Parsed<NodeId> {
+    PeerId::from_bytes(bytes).map(NodeId::from).map_err(|error| wrong(field, error))
+}
+
+fn optional<const N: usize>(field: &'static str, bytes: &[u8]) -> Parsed<Option<[u8; N]>> {
+    if bytes.is_empty() { Ok(None) } else { exactly(field, bytes).map(Some) }
+}
+
+fn exactly<const N: usize>(field: &'static str, bytes: &[u8]) -> Parsed<[u8; N]> {
+    bytes
+        .try_into()
+        .map_err(|_| wrong(field, format_args!("it has {} bytes, not {N}", bytes.len())))
+}
+
+fn check_count(field: &'static str, count: usize, max: usize) -> Parsed<()> {
+    if count > max {
+        return Err(wrong(field, format_args!("{count} are too many; the limit is {max}")));
+    }
+    Ok(())
+}
+
+fn wrong(field: &'static str, detail: impl ToString) -> WireError {
+    WireError::Field { field, detail: detail.to_string() }
+}

@@ -1,0 +1,238 @@
+//! Every message reads back as it was written; what lies is found out.
+
+use std::net::SocketAddr;
+
+use base::{Entry, EntryId, Lifetime, NodeId, Place, Secret, SecretTag, Value, Version};
+use bytes::{Bytes, BytesMut};
+use proptest::prelude::*;
+use prost::Message as _;
+
+use super::schema::{self, Body};
+use super::*;
+use crate::overlay::view::tests::peer;
+
+fn node() -> impl Strategy<Value = NodeId> {
+    any::<u64>().prop_map(|n| peer(n).id)
+}
+
+fn place() -> impl Strategy<Value = Place> {
+    any::<[u8; 32]>().prop_map(Place::from_bytes)
+}
+
+fn entry() -> impl Strategy<Value = Entry> {
+    let value = prop::collection::vec(any::<u8>(), 0..40);
+    let secret = prop::option::of(prop::collection::vec(any::<u8>(), 0..40));
+    (value, secret, any::<u64>(), 0..604_800_000u64, any::<bool>()).prop_map(
+        |(value, secret, version, life, live)| {
+            let (value, secret) =
+                (Value::new(value).unwrap(), secret.map(|s| Secret::new(s).unwrap()));
+            let tag = secret.as_ref().map_or(SecretTag::NONE, Secret::tag);
+            let version = Version::new(version);
+            if live {
+                return Entry::live(value, tag, version, Lifetime::from_millis(life));
+            }
+            Entry::removal(EntryId::of(&value, tag), secret, version).unwrap()
+        },
+    )
+}
+
+fn id() -> impl Strategy<Value = EntryId> {
+    entry().prop_map(|entry| entry.id())
+}
+
+fn contact() -> impl Strategy<Value = Contact> {
+    let address = (any::<std::net::IpAddr>(), any::<u16>());
+    let address = address.prop_map(|(ip, port)| SocketAddr::new(ip, port));
+    let addresses = prop::collection::vec(address, 0..=ADDRESSES_MAX);
+    (node(), addresses).prop_map(|(id, addresses)| Contact { id, addresses })
+}
+
+fn request() -> impl Strategy<Value = Request> {
+    let get =
+        (place(), prop::option::of(id()), prop::option::of(id()), 1..5000usize, 0..1usize << 30);
+    let get = get.prop_map(|(place, after, until, entries, bytes)| {
+        Request::Get(Get { place, after, until, entries, bytes })
+    });
+    let apply = (place(), entry(), any::<bool>());
+    prop_oneof![
+        get,
+        apply.prop_map(|(place, entry, repair)| Request::Apply { place, entry, repair }),
+        Just(Request::Probe),
+        node().prop_map(Request::ProbeFor),
+        prop::option::of((place(), id())).prop_map(|after| Request::Pull { after }),
+    ]
+}
+
+fn reply() -> impl Strategy<Value = Reply> {
+    let entries = prop::collection::vec(entry(), 0..5);
+    let listing =
+        (entries, any::<bool>(), any::<bool>()).prop_map(|(mut entries, more, complete)| {
+            entries.sort_by_key(Entry::id);
+            entries.dedup_by_key(|entry| entry.id());
+            let more = more && !entries.is_empty();
+            Reply::Listed(Listing { entries, more, complete })
+        });
+    let placed = prop::collection::vec((place(), entry()), 0..5);
+    let pulled = (placed, prop::option::of((place(), id())));
+    let why = prop_oneof![
+        Just(Refusal::OverCapacity),
+        Just(Refusal::Failed),
+        Just(Refusal::Later),
+        Just(Refusal::Malformed)
+    ];
+    prop_oneof![
+        listing,
+        Just(Reply::Applied),
+        any::<u64>().prop_map(|version| Reply::Stale(Version::new(version))),
+        prop::collection::vec(contact(), 0..=REFERRAL_MAX).prop_map(Reply::NotMine),
+        any::<u64>().prop_map(Reply::Alive),
+        Just(Reply::Heard),
+        Just(Reply::Silent),
+        pulled.prop_map(|(entries, next)| Reply::Pulled(Pulled { entries, next })),
+        (why, "[a-z ]{0,60}").prop_map(|(why, text)| Reply::Refused { why, text }),
+    ]
+}
+
+fn notice() -> impl Strategy<Value = Notice> {
+    let hello = (1..9u32, any::<bool>(), any::<u64>());
+    prop_oneof![
+        hello.prop_map(|(version, holds, start)| {
+            Notice::Hello(Hello { version, oldest: 1, holds, start })
+        }),
+        Just(Notice::Bye(Bye::Leaving)),
+        Just(Notice::Bye(Bye::Full)),
+        (node(), any::<bool>()).prop_map(|(about, gone)| Notice::Rumour(Rumour { about, gone })),
+    ]
+}
+
+fn message() -> impl Strategy<Value = Message> {
+    prop_oneof![
+        (any::<u64>(), request()).prop_map(|(id, request)| Message::Request(id, request)),
+        (any::<u64>(), reply()).prop_map(|(id, reply)| Message::Reply(id, reply)),
+        notice().prop_map(Message::Notice),
+    ]
+}
+
+fn framed(message: &Message) -> Bytes {
+    let mut bytes = BytesMut::new();
+    let length = encode(message, &mut bytes);
+    assert_eq!(length, bytes.len());
+    let mut splitter = FrameSplitter::new();
+    splitter.extend(&bytes);
+    splitter.next_frame().unwrap().unwrap()
+}
+
+proptest! {
+    #[test]
+    fn every_message_reads_back(message in message()) {
+        prop_assert_eq!(decode(framed(&message)), Ok(message));
+    }
+
+    #[test]
+    fn fields_of_a_later_version_are_skipped(message in message(), extra: u64) {
+        #[derive(Clone, PartialEq, prost::Message)]
+        struct Later { #[prost(fixed64, tag = "900")] extra: u64 }
+        let mut frame = framed(&message).to_vec();
+        frame.extend(Later { extra }.encode_to_vec());
+        prop_assert_eq!(decode(frame.into()), Ok(message));
+    }
+
+    #[test]
+    fn no_bytes_whatever_do_harm(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = decode(bytes.into());
+    }
+
+    #[test]
+    fn a_message_with_any_byte_changed_does_no_harm(message in message(), at: prop::sample::Index, bit in 0..8u8) {
+        let mut frame = framed(&message).to_vec();
+        let at = at.index(frame.len());
+        frame[at] ^= 1 << bit;
+        if let Ok(Message::Reply(_, Reply::Listed(listing))) = decode(frame.into()) {
+            prop_assert!(listing.entries.iter().all(|entry| entry.check().is_ok()));
+        }
+    }
+}
+
+/// A frame as its schema has it, whatever it says.
+fn raw(body: Body) -> Result<Message, WireError> {
+    decode(schema::Frame { id: 1, body: Some(body) }.encode_to_vec().into())
+}
+
+fn field(result: Result<Message, WireError>) -> &'static str {
+    match result {
+        Err(WireError::Field { field, .. }) => field,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn value_entry(text: &'static str) -> schema::Entry {
+    schema::Entry { value: Some(Bytes::from(text)), remaining_ms: 1, ..Default::default() }
+}
+
+#[test]
+fn what_lies_is_found_out_and_named() {
+    let place = || Bytes::from(vec![7; 32]);
+    let listed =
+        |entries, more| raw(Body::Listed(schema::Listed { entries, more, complete: true }));
+    let apply = |entry| raw(Body::Apply(schema::Apply { entry: Some(entry), repair: false }));
+    let placed = |entry| schema::Entry { place: place(), ..entry };
+    assert_eq!(
+        field(raw(Body::Get(schema::Get {
+            place: vec![1; 31].into(),
+            entries: 1,
+            ..Default::default()
+        }))),
+        "place"
+    );
+    assert_eq!(
+        field(raw(Body::Get(schema::Get { place: place(), ..Default::default() }))),
+        "entries"
+    );
+    assert_eq!(
+        field(raw(Body::Get(schema::Get {
+            place: place(),
+            entries: 1,
+            after: vec![0; 59].into(),
+            ..Default::default()
+        }))),
+        "after"
+    );
+    assert_eq!(field(apply(value_entry("v"))), "place");
+    assert_eq!(field(apply(placed(schema::Entry::default()))), "entry");
+    assert_eq!(
+        field(apply(placed(schema::Entry {
+            value: Some(vec![0; 65_537].into()),
+            ..Default::default()
+        }))),
+        "value"
+    );
+    assert_eq!(
+        field(apply(placed(schema::Entry { remaining_ms: u64::MAX, ..value_entry("v") }))),
+        "remaining_ms"
+    );
+    assert_eq!(
+        field(apply(placed(schema::Entry { tag: vec![1; 3].into(), ..value_entry("v") }))),
+        "tag"
+    );
+    let forged = schema::Removed { hash: vec![1; 40].into(), secret: Some(Bytes::from("not it")) };
+    let forged =
+        schema::Entry { tag: vec![9; 20].into(), removed: Some(forged), ..Default::default() };
+    assert_eq!(field(apply(placed(forged))), "secret");
+    assert_eq!(field(listed(vec![], true)), "more");
+    let twice = vec![value_entry("v"), value_entry("v")];
+    assert_eq!(field(listed(twice, false)), "entries");
+    assert_eq!(field(listed(vec![value_entry("v"); ENTRIES_MAX + 1], false)), "entries");
+    let contact = || schema::Contact { id: vec![1, 2, 3].into(), addresses: vec![] };
+    assert_eq!(field(raw(Body::NotMine(schema::NotMine { closer: vec![contact()] }))), "closer");
+    assert_eq!(field(raw(Body::NotMine(schema::NotMine { closer: vec![contact(); 9] }))), "closer");
+    assert_eq!(
+        field(raw(Body::Hello(schema::Hello { version: 1, oldest: 2, ..Default::default() }))),
+        "oldest"
+    );
+    assert_eq!(
+        field(raw(Body::Refused(schema::Refused { why: 0, text: "x".repeat(257) }))),
+        "text"
+    );
+    assert_eq!(decode(Bytes::new()), Err(WireError::Unknown));
+    assert!(matches!(decode(Bytes::from_static(&[0xff; 9])), Err(WireError::Schema(_))));
+}

@@ -1,0 +1,55 @@
+//! How this node finds others: by asking on the networks it is in, and at the addresses that
+//! `--join` names. Whom it finds it hands to [`Dht::join`]; what they then do is the overlay's.
+//!
+//! ```text
+//! Discovery ── search ─┬─ mdns ── announcement ── dialling     multicast DNS, DNS-SD
+//!                      ├─ contacts ── backoff                  whom to try, and when
+//!                      └─ solitude                             alone, and why that may be
+//! ```
+//!
+//! One task, `search`, owns all that changes; the others are plain functions and state machines.
+
+mod announcement;
+mod backoff;
+mod contacts;
+mod dialling;
+mod mdns;
+mod plan;
+mod search;
+mod solitude;
+
+use dht::Dht;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tracing::info;
+
+pub use plan::Plan;
+use search::Search;
+
+/// The search for others, until it is stopped.
+#[derive(Debug)]
+pub struct Discovery {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Discovery {
+    /// Begins to look for others, and to be found.
+    pub fn start(plan: Plan, dht: Dht) -> Discovery {
+        if plan.is_out_of_reach() {
+            info!(
+                "not looking for super-nodes on this network: none could reach this one, for its \
+                --p2p address is a loopback address"
+            );
+        }
+        let (stop, stopped) = oneshot::channel();
+        let task = tokio::spawn(Search::new(dht, plan).run(stopped));
+        Discovery { stop, task }
+    }
+
+    /// Ends the search, and says goodbye to those who heard of this node by multicast.
+    pub async fn stop(self) {
+        let _ = self.stop.send(());
+        let _ = self.task.await;
+    }
+}

@@ -1,0 +1,165 @@
+//! What the node itself counts and knows, read when it is asked for.
+
+use std::fmt::{self, Debug};
+use std::sync::Arc;
+use std::time::Duration;
+
+use dht::{Dht, Health, Histogram, Meters, Status};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Unit;
+
+use crate::load::Load;
+
+/// The labels of [`Meters::hops`].
+const HOPS: [&str; Meters::HOPS] = ["0", "1", "2", "3", "4", "5", "6", "7"];
+
+/// Reads the overlay's and the store's counts.
+pub(super) struct Node {
+    dht: Dht,
+    load: Arc<Load>,
+}
+
+impl Node {
+    pub(super) fn new(dht: Dht, load: Arc<Load>) -> Node {
+        Node { dht, load }
+    }
+}
+
+impl Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node").field("id", &self.dht.id()).finish_non_exhaustive()
+    }
+}
+
+impl Collector for Node {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let status = self.dht.status();
+        let mut page = Page(encoder);
+        operations(&mut page, self.dht.meters())?;
+        overlay(&mut page, self.dht.meters())?;
+        members(&mut page, &status)?;
+        store(&mut page, &status)?;
+        page.gauge("requests_in_flight", "Requests in work", self.load.in_flight() as u64)?;
+        page.gauge("uptime_seconds", "Seconds since the start", self.load.uptime_s())
+    }
+}
+
+/// What was asked of this node, and how it went.
+fn operations(page: &mut Page<'_>, meters: &Meters) -> fmt::Result {
+    page.counter("dht_puts", "Puts asked of this node", meters.puts.get())?;
+    page.counter("dht_gets", "Gets asked of this node", meters.gets.get())?;
+    page.counter("dht_removes", "Removals asked of this node", meters.removes.get())?;
+    let help = "Operations that found no quorum";
+    page.counter("dht_no_quorum", help, meters.no_quorum.get())?;
+    let help = "Time from a put to its acknowledgement";
+    page.histogram("dht_put_duration", help, &meters.put_time)?;
+    let help = "Time from asking for a page of values to having it";
+    page.histogram("dht_get_duration", help, &meters.get_time)?;
+    let help = "Operations by the hops of their longest way, 7 standing for more too";
+    let mut family = page.0.encode_descriptor("dht_hops", help, None, MetricType::Counter)?;
+    for (label, count) in HOPS.iter().zip(&meters.hops) {
+        ConstCounter::new(count.get()).encode(family.encode_family(&[("hops", *label)])?)?;
+    }
+    Ok(())
+}
+
+/// What went between the super-nodes for that.
+fn overlay(page: &mut Page<'_>, meters: &Meters) -> fmt::Result {
+    let counts = [
+        ("requests", "Requests sent to other super-nodes", &meters.requests),
+        ("served", "Requests of other super-nodes answered", &meters.served),
+        ("hedges", "Reads asked of one more replica, an answer being overdue", &meters.hedges),
+        (
+            "stale_retries",
+            "Writes tried again because a replica held a newer version",
+            &meters.stale_retries,
+        ),
+        ("retries", "Operations begun anew, too few replicas having answered", &meters.retries),
+        (
+            "read_repairs",
+            "Copies sent to replicas that a read found to lack them",
+            &meters.read_repairs,
+        ),
+        (
+            "entries_pulled",
+            "Entries copied here because this node came to keep them",
+            &meters.entries_pulled,
+        ),
+        (
+            "entries_handed_over",
+            "Entries handed over to others on leaving",
+            &meters.entries_handed_over,
+        ),
+        ("suspicions", "Super-nodes suspected to be gone", &meters.suspicions),
+        ("departures", "Super-nodes held to be gone", &meters.departures),
+        ("malformed", "Frames and replies that made no sense", &meters.malformed),
+    ];
+    for (name, help, count) in counts {
+        page.counter(&format!("dht_{name}"), help, count.get())?;
+    }
+    Ok(())
+}
+
+/// Who is there now.
+fn members(page: &mut Page<'_>, status: &Status) -> fmt::Result {
+    let help = "Other super-nodes in the overlay, by health";
+    let mut family = page.0.encode_descriptor("dht_peers", help, None, MetricType::Gauge)?;
+    for (label, health) in [("well", Health::Well), ("suspect", Health::Suspect)] {
+        let count = status.peers.iter().filter(|peer| peer.health == health).count();
+        let gauge = ConstGauge::new(i64::try_from(count).unwrap_or(i64::MAX));
+        gauge.encode(family.encode_family(&[("health", label)])?)?;
+    }
+    let help = "Super-nodes that keep what is put now";
+    page.gauge("dht_replicas", help, status.replicas as u64)
+}
+
+/// What is held here.
+fn store(page: &mut Page<'_>, status: &Status) -> fmt::Result {
+    let totals = &status.totals;
+    page.counter("store_commits", "Commits to disk", totals.commits)?;
+    page.counter(
+        "store_committed_operations",
+        "Operations the commits were made of",
+        totals.committed_operations,
+    )?;
+    let commit_time = ConstCounter::new(totals.commit_micros as f64 / 1e6);
+    commit_time.encode(page.0.encode_descriptor(
+        "store_commit_duration",
+        "Time spent in commits",
+        Some(&Unit::Seconds),
+        MetricType::Counter,
+    )?)?;
+    page.gauge("store_entries", "Values held", totals.live)?;
+    page.gauge("store_tombstones", "Removals remembered", totals.tombstones)?;
+    page.gauge("store_bytes", "Bytes held, as quotas count them", totals.bytes)
+}
+
+/// The text being written.
+struct Page<'a>(DescriptorEncoder<'a>);
+
+impl Page<'_> {
+    fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
+        let metric = ConstCounter::new(value);
+        metric.encode(self.0.encode_descriptor(name, help, None, metric.metric_type())?)
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
+        let metric = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+        metric.encode(self.0.encode_descriptor(name, help, None, metric.metric_type())?)
+    }
+
+    fn histogram(&mut self, name: &str, help: &str, histogram: &Histogram) -> fmt::Result {
+        // The encoder adds the buckets up.
+        let edge = |edge: Option<Duration>| edge.map_or(f64::INFINITY, |edge| edge.as_secs_f64());
+        let buckets: Vec<(f64, u64)> =
+            histogram.buckets().map(|(upper, count)| (edge(upper), count)).collect();
+        let count = buckets.iter().map(|(_, count)| count).sum();
+        let unit = Some(&Unit::Seconds);
+        let mut metric = self.0.encode_descriptor(name, help, unit, MetricType::Histogram)?;
+        metric.encode_histogram::<NoLabelSet>(histogram.sum().as_secs_f64(), count, &buckets, None)
+    }
+}
