@@ -30,10 +30,6 @@ pub(crate) trait Link: Send + Sync + 'static {
     /// Makes a connection; the outcome is a [`LinkEvent`].
     fn dial(&self, to: Contact);
 
-    /// Asks around for others; what comes of it are [`LinkEvent`]s, the last one
-    /// [`LinkEvent::Searched`].
-    fn search(&self);
-
     /// Closes the connections to a super-node.
     fn disconnect(&self, peer: NodeId);
 

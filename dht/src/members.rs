@@ -51,7 +51,16 @@ pub(crate) async fn run(
 fn execute(node: &Arc<Node>, command: Command, remembered: &Remembered) {
     match command {
         Command::Dial(contact) => node.link.dial(contact),
-        Command::Search => node.link.search(),
+        Command::Exchange(peer) => {
+            let node = Arc::clone(node);
+            report(&node.clone(), async move {
+                let reply = question(&node, &peer, Request::Members, HELP).await;
+                let Some(Ok(Reply::Members(contacts))) = reply else {
+                    return Some(Event::Exchanged(None));
+                };
+                Some(Event::Exchanged(Some(contacts)))
+            });
+        }
         Command::Disconnect(peer) => node.link.disconnect(peer),
         Command::Notify(to, notice) => node.link.notify(to, notice),
         Command::Probe(peer) => {

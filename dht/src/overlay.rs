@@ -11,13 +11,13 @@
 
 mod connections;
 pub(crate) mod detector;
+mod exchange;
 pub(crate) mod filling;
 mod latency;
 pub(crate) mod membership;
 pub(crate) mod operation;
 mod peer;
 pub(crate) mod read;
-mod search;
 pub(crate) mod share;
 mod targets;
 pub(crate) mod view;

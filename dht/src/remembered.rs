@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tracing::warn;
 
-use crate::overlay::view::View;
+use crate::overlay::view::{Member, View};
 use crate::wire::{ADDRESSES_MAX, Contact};
 
 /// File of the data directory: a line for each, its id and its addresses.
@@ -60,11 +60,7 @@ impl Remembered {
     pub(crate) fn keep(&self, view: &View) {
         let Some(inner) = &self.0 else { return };
         let others = view.members().iter().skip(1).take(PEERS_MAX);
-        let contact = |m: &crate::overlay::view::Member| Contact {
-            id: m.peer.id,
-            addresses: m.addresses.to_vec(),
-        };
-        let contacts: Vec<Contact> = others.map(contact).collect();
+        let contacts: Vec<Contact> = others.map(Member::contact).collect();
         let mut state = inner.state.lock().unwrap_or_else(PoisonError::into_inner);
         if contacts.is_empty() || contacts == state.latest {
             return;

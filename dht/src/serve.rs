@@ -14,8 +14,9 @@ use crate::node::Node;
 use crate::overlay::Peer;
 use crate::overlay::detector::UNANSWERED;
 use crate::overlay::share::Subtree;
+use crate::overlay::view::Member;
 use crate::store::{Applied, ListLimit, StoreError};
-use crate::wire::{Get, Listing, Pulled, Refusal, Reply, Request, TEXT_MAX};
+use crate::wire::{Get, Listing, MEMBERS_MAX, Pulled, Refusal, Reply, Request, TEXT_MAX};
 
 /// Copies that only make replicas alike are taken by one more member than the replicas: the next in
 /// line, should one of them leave.
@@ -54,6 +55,13 @@ pub(crate) fn respond(node: &Arc<Node>, from: NodeId, request: Request) -> Respo
             }
             None => Response::Now(Reply::Silent),
         },
+        Request::Members => {
+            let view = node.view.load();
+            // The first is the asker itself, if it is a member.
+            let known = view.closest(&from.place(), MEMBERS_MAX).into_iter();
+            let others = known.filter(|m| m.peer.id != from && m.peer.id != node.me.id && m.well);
+            Response::Now(Reply::Members(others.map(Member::contact).collect()))
+        }
         Request::Pull { after } => {
             let node = Arc::clone(node);
             Response::Later(Box::pin(async move { pull(&node, from, after) }))

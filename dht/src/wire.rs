@@ -31,6 +31,8 @@ pub(crate) const OLDEST_VERSION: u32 = 1;
 
 /// Most super-nodes a referral names.
 pub(crate) const REFERRAL_MAX: usize = 8;
+/// Most members named at once: more than a node has connections.
+pub(crate) const MEMBERS_MAX: usize = 256;
 /// Most addresses that are passed on for a super-node.
 pub(crate) const ADDRESSES_MAX: usize = 4;
 /// Most entries in one message.

@@ -3,7 +3,9 @@
 //! where an absolute time does not. Nothing here fails for being slow; the table says so.
 
 mod load;
+mod overlay;
 mod report;
+mod rows;
 mod rpc;
 mod start;
 mod store;
@@ -14,6 +16,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
+pub(crate) use overlay::Part;
+
 /// What can be measured.
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 pub(crate) enum Name {
@@ -23,6 +27,8 @@ pub(crate) enum Name {
     Store,
     /// A million entries: time to start, memory, size.
     Start,
+    /// The overlay against UDP, OpenDHT and the database: up to 72 nodes, some minutes.
+    Dht,
 }
 
 /// How to measure.
@@ -34,6 +40,8 @@ pub(crate) struct Settings {
     pub(crate) dir: Option<PathBuf>,
     /// Smaller and faster, to try the bench itself.
     pub(crate) quick: bool,
+    /// Also how much large values delay small ones.
+    pub(crate) large: bool,
 }
 
 impl Settings {
@@ -71,7 +79,13 @@ pub(crate) fn run(name: Name, settings: &Settings) -> Result<()> {
         Name::Rpc => rpc::measure(settings)?,
         Name::Store => store::measure(settings)?,
         Name::Start => start::measure(settings)?,
+        Name::Dht => overlay::measure(settings)?,
     };
     println!("{}", if settings.json { report.json() } else { report.markdown() });
     Ok(())
+}
+
+/// Is a part of a bench that needs a process of its own.
+pub(crate) fn run_part(part: Part) -> Result<()> {
+    overlay::run_part(part)
 }

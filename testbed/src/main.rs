@@ -1,21 +1,25 @@
 //! SCOPE's proofs and measurements, run against real super-nodes on this machine.
 //!
-//! `interop` runs foreign clients, `drill` does to a super-node what the world will, `bench`
-//! measures it side by side with what it stands on. Every super-node is a child process on the
-//! loopback interface and ends with the testbed.
+//! `cluster` runs several for whoever wants to try something, `interop` runs foreign clients,
+//! `drill` does to super-nodes what the world will, `bench` measures them side by side with what
+//! they stand on, `sim` runs simulated ones. Every super-node is a child process, on the loopback interface or in network
+//! namespaces made for it, and ends with the testbed; only `bench` also has some in its own process.
 
 mod bench;
 mod checks;
 mod choice;
+mod cluster;
 mod drill;
 mod http;
 mod interop;
 mod leash;
-
 mod node;
+mod ports;
 mod rpc;
 mod sim;
 mod stats;
+mod status;
+mod tools;
 mod usage;
 
 use std::ffi::OsString;
@@ -35,6 +39,8 @@ struct Options {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run several super-nodes on loopback that form one overlay, until told to stop.
+    Cluster(cluster::Request),
     /// Run foreign clients against a super-node.
     Interop {
         /// Which client, or `all`.
@@ -47,7 +53,7 @@ enum Command {
         #[arg(long)]
         seed: Option<u64>,
     },
-    /// Treat a super-node badly: hostile input, a full disk, broken data directories.
+    /// Treat super-nodes badly: hostile input, a full disk, broken data, kills, networks.
     Drill {
         /// Which drill, or `all`.
         #[arg(required_unless_present = "list")]
@@ -55,7 +61,10 @@ enum Command {
         /// Show the names there are.
         #[arg(long)]
         list: bool,
-        /// Run on this data directory, inside of what `disk-full` prepared.
+        /// Repeat the random choices of an earlier run.
+        #[arg(long)]
+        seed: Option<u64>,
+        /// Run the half of a drill that needs namespaces of its own, with this directory.
         #[arg(long, hide = true)]
         inside: Option<PathBuf>,
     },
@@ -73,9 +82,18 @@ enum Command {
         /// Smaller and faster, to try the bench itself; the figures mean nothing.
         #[arg(long)]
         quick: bool,
+        /// With `dht`: measure, too, how much large values delay small ones.
+        #[arg(long)]
+        large: bool,
     },
     /// Simulate an overlay under a virtual clock, from seeds; a failing one replays.
     Sim(sim::SimArgs),
+    /// Be what a bench measures in a process of its own.
+    #[command(hide = true)]
+    BenchPart {
+        #[command(subcommand)]
+        part: bench::Part,
+    },
     /// Become a program that ends with the testbed.
     #[command(name = leash::SUBCOMMAND, hide = true)]
     Leashed {
@@ -93,18 +111,25 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<()> {
     match command {
+        Command::Cluster(request) => cluster::run(request),
         Command::Interop { list: true, .. } => list(interop::ALL.iter().map(|p| (p.name, p.about))),
         Command::Interop { name, seed, .. } => {
             let seed = seed.unwrap_or_else(choice::fresh_seed);
             interop::run(&name.unwrap_or_default(), seed)
         }
         Command::Drill { list: true, .. } => list(drill::ALL.iter().map(|d| (d.name, d.about))),
-        Command::Drill { inside: Some(dir), .. } => drill::inside_of_small_disk(&dir),
-        Command::Drill { name, .. } => drill::run(&name.unwrap_or_default()),
-        Command::Bench { name, json, dir, quick } => {
-            bench::run(name, &bench::Settings { json, dir, quick })
+        Command::Drill { inside: Some(dir), name, .. } => {
+            drill::run_inside(&name.unwrap_or_default(), &dir)
+        }
+        Command::Drill { name, seed, .. } => {
+            let seed = seed.unwrap_or_else(choice::fresh_seed);
+            drill::run(&name.unwrap_or_default(), seed)
+        }
+        Command::Bench { name, json, dir, quick, large } => {
+            bench::run(name, &bench::Settings { json, dir, quick, large })
         }
         Command::Sim(args) => sim::simulate(&args),
+        Command::BenchPart { part } => bench::run_part(part),
         Command::Leashed { parent, program } => leash::become_program(parent, &program),
     }
 }

@@ -10,8 +10,8 @@ use base::limits::REPLICAS;
 
 use super::connections::{self, CONNECTIONS_MAX, Candidate};
 use super::detector::{Belief, HELPERS, NEIGHBOURS, QUIET, ROUND};
+use super::exchange::Exchanges;
 use super::filling::{CALM, Filling, PullEnd};
-use super::search::Search;
 use super::share::Subtree;
 use super::view::{Member, View};
 use super::{Now, Peer};
@@ -41,6 +41,8 @@ pub(crate) enum Event {
     Probed(NodeId, Option<u64>),
     /// Another member hears this one.
     Vouched(NodeId),
+    /// Whom another member knows; `None` if it did not say.
+    Exchanged(Option<Vec<Contact>>),
     /// A pull from it has ended.
     Pulled(NodeId, PullEnd),
     /// Time has passed.
@@ -51,11 +53,15 @@ pub(crate) enum Event {
 #[derive(Debug)]
 pub(crate) enum Command {
     Dial(Contact),
-    Search,
+    /// Ask it whom it knows.
+    Exchange(Arc<Peer>),
     Disconnect(NodeId),
     Notify(NodeId, Notice),
     Probe(Arc<Peer>),
-    ProbeFor { helper: Arc<Peer>, target: NodeId },
+    ProbeFor {
+        helper: Arc<Peer>,
+        target: NodeId,
+    },
     Pull(Arc<Peer>),
     Publish(View),
     Report(News),
@@ -81,8 +87,10 @@ pub(crate) struct Membership {
     filling: Filling,
     /// Until when this node looks around; `None` when it knows who is there.
     settling: Option<Now>,
+    /// Whether the link has asked around, and a member was asked whom it knows.
     searched: bool,
-    search: Search,
+    exchanged: bool,
+    exchanges: Exchanges,
     /// Of the view published last.
     digest: u64,
     lost: Vec<Contact>,
@@ -149,7 +157,8 @@ impl Membership {
             filling: Filling::default(),
             settling: (!settle.is_zero()).then_some(settle),
             searched: false,
-            search: Search::default(),
+            exchanged: false,
+            exchanges: Exchanges::default(),
             digest: 0,
             lost: Vec::new(),
             lost_retry: LOST_RETRY,
@@ -175,7 +184,15 @@ impl Membership {
             }
             Event::Probed(id, Some(digest)) => {
                 self.refresh(id, now, out);
-                self.search.compare(digest == self.digest, now);
+                if self.exchanges.compare(digest == self.digest, now) {
+                    self.exchange(id, out);
+                }
+            }
+            Event::Exchanged(contacts) => {
+                self.exchanged = true;
+                for contact in contacts.into_iter().flatten() {
+                    self.learned(contact, now, out);
+                }
             }
             Event::Probed(id, None) => {
                 self.refresh(id, now, out);
@@ -204,7 +221,7 @@ impl Membership {
             let view = self.view();
             if self.digest != view.digest() {
                 self.digest = view.digest();
-                self.search.news(now);
+                self.exchanges.news(now);
             }
             out.push(Command::Publish(view));
         }
@@ -265,7 +282,7 @@ impl Membership {
         // Meeting others for the first time, it does not know yet who else is there.
         if self.settling.is_none() && !self.known.values().any(|known| known.proven) {
             self.settling = Some(now + JOINING);
-            self.searched = false;
+            (self.searched, self.exchanged) = (false, false);
         }
         self.lost.retain(|lost| lost.id != id);
         let before = self.known.remove(&id);
@@ -285,6 +302,10 @@ impl Membership {
         self.known.insert(id, known);
         if !met_before {
             out.push(Command::Report(News::Joined(contact)));
+        }
+        // The first it meets tells it who else is there.
+        if self.settling.is_some() && !self.exchanged {
+            self.exchange(id, out);
         }
         self.changed = true;
         self.bound_connections(out);
@@ -326,9 +347,6 @@ impl Membership {
 
     fn tick(&mut self, now: Now, out: &mut Vec<Command>) {
         self.settle(now);
-        if self.search.is_due(now) {
-            out.push(Command::Search);
-        }
         let ids: Vec<NodeId> = self.known.keys().copied().collect();
         for id in ids {
             self.refresh(id, now, out);
@@ -358,11 +376,18 @@ impl Membership {
     fn settle(&mut self, now: Now) {
         let Some(until) = self.settling else { return };
         let met_all = self.searched
+            && self.exchanged
             && self.known.values().any(|known| known.connected)
             && self.known.values().all(|known| known.connected || known.parted);
         if met_all || now >= until {
             self.settling = None;
             self.changed = true;
+        }
+    }
+
+    fn exchange(&self, id: NodeId, out: &mut Vec<Command>) {
+        if let Some(known) = self.known.get(&id) {
+            out.push(Command::Exchange(Arc::clone(&known.peer)));
         }
     }
 
@@ -411,7 +436,7 @@ impl Membership {
             .filter(|known| known.connected && known.belief.is_well() && known.peer.id != id)
             .map(|known| Arc::clone(&known.peer))
             .collect();
-        for helper in self.rng.choose_multiple(helpers.into_iter(), HELPERS) {
+        for helper in self.rng.choose_multiple(helpers, HELPERS) {
             out.push(Command::Notify(helper.id, Notice::Rumour(Rumour { about: id, gone: false })));
             out.push(Command::ProbeFor { helper, target: id });
         }

@@ -22,6 +22,12 @@ pub(crate) struct Member {
     pub(crate) unpulled: bool,
 }
 
+impl Member {
+    pub(crate) fn contact(&self) -> Contact {
+        Contact { id: self.peer.id, addresses: self.addresses.to_vec() }
+    }
+}
+
 /// The overlay as this node sees it.
 #[derive(Debug)]
 pub(crate) struct View {
@@ -133,7 +139,7 @@ impl View {
         let closest = self.closest(place, REFERRAL_MAX).into_iter();
         closest
             .filter(|member| member.peer.place.distance(place) < mine)
-            .map(|member| Contact { id: member.peer.id, addresses: member.addresses.to_vec() })
+            .map(Member::contact)
             .collect()
     }
 

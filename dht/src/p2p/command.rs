@@ -19,8 +19,6 @@ pub(super) enum Command {
     Dial(Contact),
     /// Connect to whoever is there.
     Join(SocketAddr, oneshot::Sender<Result<NodeId, JoinError>>),
-    /// Ask around for others.
-    Search,
     /// Close the connections to a peer.
     Disconnect(PeerId),
     /// Open the stream for long frames: some wait.

@@ -22,12 +22,12 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use self::searching::Asked;
 use self::streams::{Outcome, Start};
 use super::behaviour::{BULK, Behaviour, BehaviourEvent, STORE};
 use super::command::Command;
 use super::dials::Dials;
 use super::peer_link::{Kind, PeerLinks};
+use super::search::Search;
 use super::serve::Service;
 use super::session::Session;
 use super::timers::Timers;
@@ -82,7 +82,7 @@ impl Driver {
             sessions: HashMap::new(),
             session_count: 0,
             dials: Dials::default(),
-            asked: Asked::default(),
+            search: Search::default(),
             timers: Timers::new(),
             tasks: JoinSet::new(),
             outbox: Vec::new(),
@@ -107,10 +107,8 @@ enum Due {
     Stage(u64),
     /// To let a peer in again.
     Forgive(PeerId),
-    /// To stop waiting for a search of this number.
-    SearchOver(u64),
-    /// To search once more.
-    SearchAgain,
+    /// To stop waiting for a search.
+    SearchOver,
 }
 
 struct Worker {
@@ -127,7 +125,7 @@ struct Worker {
     sessions: HashMap<PeerId, Session>,
     session_count: u64,
     dials: Dials,
-    asked: Asked,
+    search: Search,
     timers: Timers<Due>,
     /// A task for each stream.
     tasks: JoinSet<Outcome>,
@@ -241,7 +239,6 @@ impl Worker {
         match command {
             Command::Dial(contact) => self.dial(contact.id.peer_id(), &contact.addresses),
             Command::Join(address, joiner) => self.join(address, joiner),
-            Command::Search => self.search_again(),
             Command::Disconnect(peer) => self.disconnect(peer),
             Command::OpenBulk(peer) => self.open_bulk(peer, 0),
             // The loop takes it.
@@ -268,8 +265,7 @@ impl Worker {
             }
             Due::Stage(attempt) => self.stage(attempt),
             Due::Forgive(peer) => _ = self.swarm.behaviour_mut().refused.unblock_peer(peer),
-            Due::SearchOver(number) => self.on_search_over(number),
-            Due::SearchAgain => self.search_again(),
+            Due::SearchOver => self.on_search_over(),
         }
     }
 

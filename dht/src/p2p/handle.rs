@@ -110,11 +110,6 @@ impl Link for P2pLink {
         }
     }
 
-    fn search(&self) {
-        // One that is lost is asked for again.
-        let _ = self.commands.try_send(Command::Search);
-    }
-
     fn disconnect(&self, peer: NodeId) {
         if let Err(mpsc::error::TrySendError::Full(command)) =
             self.commands.try_send(Command::Disconnect(peer.peer_id()))

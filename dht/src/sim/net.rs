@@ -23,6 +23,8 @@ use crate::wire::{Contact, Hello, Notice, Reply, Request};
 const EVENTS_MAX: usize = 4096;
 /// Until a request without an answer is given up by the link.
 const GIVE_UP: Duration = Duration::from_secs(10);
+/// Whom `libp2p-kad` learns of by looking for itself.
+const K: usize = 20;
 /// Until a dial that nobody answers fails.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -166,7 +168,7 @@ impl Net {
         true
     }
 
-    /// What `libp2p-kad` does when a node meets its first other: it learns of all that one knows.
+    /// What `libp2p-kad` does when a node meets its first other: it learns of those closest to itself.
     fn search(&self, me: NodeId, start: u64, through: NodeId) {
         let net = self.clone();
         let contacts = {
@@ -293,6 +295,9 @@ impl State {
     fn known_to(&mut self, node: &NodeId, except: &NodeId) -> Vec<Contact> {
         let Some(up) = self.up(node) else { return Vec::new() };
         let ids: Vec<NodeId> = up.connections.keys().filter(|id| *id != except).copied().collect();
+        let mut ids = ids;
+        ids.sort_by_cached_key(|id| id.place().distance(&except.place()));
+        ids.truncate(K);
         let contact = |id: NodeId| {
             let address = self.nodes.get(&id)?.address;
             Some(Contact { id, addresses: vec![address] })
@@ -309,6 +314,7 @@ fn kind(request: &Request) -> u64 {
         Request::Probe => 3,
         Request::ProbeFor(_) => 4,
         Request::Pull { .. } => 5,
+        Request::Members => 6,
     }
 }
 
@@ -362,19 +368,6 @@ impl Link for SimLink {
                 net.tell(me, LinkEvent::DialFailed(to.id)).await;
             }
         });
-    }
-
-    fn search(&self) {
-        let through = {
-            let mut state = self.net.state();
-            let Some(up) = state.up(&self.me) else { return };
-            up.searched = false;
-            let connected: Vec<NodeId> = up.connections.keys().copied().collect();
-            state.rng.choice(connected)
-        };
-        if let Some(through) = through {
-            self.net.search(self.me, self.start, through);
-        }
     }
 
     fn disconnect(&self, peer: NodeId) {

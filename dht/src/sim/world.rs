@@ -127,7 +127,7 @@ impl World {
             let _ = client.await;
         }
         self.await_calm().await;
-        self.check_agreement().await;
+        self.check_everywhere().await;
         let (messages, trace) = self.net.trace();
         let seconds = self.began.elapsed().as_secs();
         let outcome = Outcome { messages, trace, seconds, ..*self.outcome.borrow() };
@@ -351,12 +351,12 @@ impl World {
         nodes.iter().map(line).collect()
     }
 
-    /// After calm every node reads the same, and what was acknowledged.
-    async fn check_agreement(&self) {
+    /// After calm every node reads what was acknowledged. What was not may be at one replica only,
+    /// and so be read or not.
+    async fn check_everywhere(&self) {
         let nodes: Vec<Dht> =
             self.nodes.borrow().iter().filter_map(|node| node.dht.clone()).collect();
         for key in self.truth.keys() {
-            let mut agreed: Option<Vec<String>> = None;
             let text = String::from_utf8_lossy(key.as_bytes()).into_owned();
             for dht in &nodes {
                 if self.has_failed() {
@@ -370,13 +370,6 @@ impl World {
                 let listed = texts(&page);
                 if let Err(what) = self.truth.check(&text, &before, &listed) {
                     self.fail(format!("{what}, after calm, read at {}", dht.id()));
-                }
-                let agreed = agreed.get_or_insert_with(|| listed.clone());
-                if *agreed != listed {
-                    self.fail(format!(
-                        "{text:?}: {listed:?} at {}, {agreed:?} elsewhere",
-                        dht.id()
-                    ));
                 }
             }
         }

@@ -41,6 +41,7 @@ fn request_body(request: &Request) -> Body {
         }),
         Request::Probe => Body::Probe(Empty {}),
         Request::ProbeFor(node) => Body::ProbeFor(node_id(node)),
+        Request::Members => Body::AskMembers(Empty {}),
         Request::Pull { after } => Body::Pull(cursor(*after)),
     }
 }
@@ -54,10 +55,9 @@ fn reply_body(reply: &Reply) -> Body {
         }),
         Reply::Applied => Body::Applied(Empty {}),
         Reply::Stale(version) => Body::Stale(version.number()),
-        Reply::NotMine(closer) => {
-            Body::NotMine(schema::NotMine { closer: closer.iter().map(contact).collect() })
-        }
+        Reply::NotMine(closer) => Body::NotMine(contacts(closer)),
         Reply::Alive(digest) => Body::Alive(*digest),
+        Reply::Members(members) => Body::Members(contacts(members)),
         Reply::Heard => Body::Heard(Empty {}),
         Reply::Silent => Body::Silent(Empty {}),
         Reply::Pulled(pulled) => {
@@ -116,6 +116,10 @@ fn cursor(at: Option<(Place, EntryId)>) -> schema::Cursor {
         place: copy(place.as_bytes()),
         entry: entry_id(id),
     })
+}
+
+fn contacts(contacts: &[Contact]) -> schema::Contacts {
+    schema::Contacts { contacts: contacts.iter().map(contact).collect() }
 }
 
 fn contact(contact: &Contact) -> schema::Contact {

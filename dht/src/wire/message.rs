@@ -34,6 +34,8 @@ pub(crate) enum Request {
     Probe,
     /// Is that one there?
     ProbeFor(NodeId),
+    /// Who else is there?
+    Members,
     /// Lists the entries it has that the asker should keep, after this one.
     Pull {
         /// The last one of the page before.
@@ -73,6 +75,8 @@ pub(crate) enum Reply {
     Heard,
     /// To [`Request::ProbeFor`]: it did not answer.
     Silent,
+    /// To [`Request::Members`]: those it is connected with, the closest to the asker first.
+    Members(Vec<Contact>),
     /// To [`Request::Pull`].
     Pulled(Pulled),
     /// It did not do what it was asked to.

@@ -13,7 +13,7 @@ use super::message::{
     Bye, Contact, Get, Hello, Listing, Message, Notice, Pulled, Refusal, Reply, Request, Rumour,
 };
 use super::schema::{self, Body};
-use super::{ADDRESSES_MAX, ENTRIES_MAX, REFERRAL_MAX, TEXT_MAX};
+use super::{ADDRESSES_MAX, ENTRIES_MAX, MEMBERS_MAX, REFERRAL_MAX, TEXT_MAX};
 
 /// What is wrong with a frame. Whoever sent it does not speak the protocol, or lies.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -59,8 +59,10 @@ pub(crate) fn decode(frame: Bytes) -> Parsed<Message> {
         Body::Listed(body) => reply(Reply::Listed(listed(body)?)),
         Body::Applied(_) => reply(Reply::Applied),
         Body::Stale(version) => reply(Reply::Stale(Version::new(version))),
-        Body::NotMine(body) => reply(Reply::NotMine(contacts(&body.closer)?)),
+        Body::NotMine(body) => reply(Reply::NotMine(contacts(&body, REFERRAL_MAX)?)),
         Body::Alive(digest) => reply(Reply::Alive(digest)),
+        Body::AskMembers(_) => request(Request::Members),
+        Body::Members(body) => reply(Reply::Members(contacts(&body, MEMBERS_MAX)?)),
         Body::Heard(_) => reply(Reply::Heard),
         Body::Silent(_) => reply(Reply::Silent),
         Body::Pulled(body) => reply(Reply::Pulled(pulled(body)?)),
@@ -124,14 +126,14 @@ fn hello(body: schema::Hello) -> Parsed<Hello> {
     Ok(Hello { version: body.version, oldest: body.oldest, holds: body.holds, start: body.start })
 }
 
-fn contacts(bodies: &[schema::Contact]) -> Parsed<Vec<Contact>> {
-    check_count("closer", bodies.len(), REFERRAL_MAX)?;
+fn contacts(body: &schema::Contacts, max: usize) -> Parsed<Vec<Contact>> {
+    check_count("contacts", body.contacts.len(), max)?;
     let contact = |body: &schema::Contact| {
         check_count("addresses", body.addresses.len(), ADDRESSES_MAX)?;
         let addresses = body.addresses.iter().map(address).collect::<Parsed<_>>()?;
-        Ok(Contact { id: node_id("closer", &body.id)?, addresses })
+        Ok(Contact { id: node_id("contacts", &body.id)?, addresses })
     };
-    bodies.iter().map(contact).collect()
+    body.contacts.iter().map(contact).collect()
 }
 
 fn placed(body: schema::Entry) -> Parsed<(Place, Entry)> {

@@ -8,7 +8,10 @@ use prost::{Message, Oneof};
 pub(super) struct Frame {
     #[prost(uint64, tag = "1")]
     pub(super) id: u64,
-    #[prost(oneof = "Body", tags = "2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18")]
+    #[prost(
+        oneof = "Body",
+        tags = "2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20"
+    )]
     pub(super) body: Option<Body>,
 }
 
@@ -25,7 +28,7 @@ pub(super) enum Body {
     #[prost(uint64, tag = "6")]
     Stale(u64),
     #[prost(message, tag = "7")]
-    NotMine(NotMine),
+    NotMine(Contacts),
     #[prost(message, tag = "8")]
     Probe(Empty),
     #[prost(fixed64, tag = "9")]
@@ -48,6 +51,10 @@ pub(super) enum Body {
     Rumour(Rumour),
     #[prost(message, tag = "18")]
     Heard(Empty),
+    #[prost(message, tag = "19")]
+    AskMembers(Empty),
+    #[prost(message, tag = "20")]
+    Members(Contacts),
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -114,9 +121,9 @@ pub(super) struct Apply {
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct NotMine {
+pub(super) struct Contacts {
     #[prost(message, repeated, tag = "1")]
-    pub(super) closer: Vec<Contact>,
+    pub(super) contacts: Vec<Contact>,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -58,6 +58,7 @@ fn request() -> impl Strategy<Value = Request> {
         get,
         apply.prop_map(|(place, entry, repair)| Request::Apply { place, entry, repair }),
         Just(Request::Probe),
+        Just(Request::Members),
         node().prop_map(Request::ProbeFor),
         prop::option::of((place(), id())).prop_map(|after| Request::Pull { after }),
     ]
@@ -85,6 +86,7 @@ fn reply() -> impl Strategy<Value = Reply> {
         Just(Reply::Applied),
         any::<u64>().prop_map(|version| Reply::Stale(Version::new(version))),
         prop::collection::vec(contact(), 0..=REFERRAL_MAX).prop_map(Reply::NotMine),
+        prop::collection::vec(contact(), 0..20).prop_map(Reply::Members),
         any::<u64>().prop_map(Reply::Alive),
         Just(Reply::Heard),
         Just(Reply::Silent),
@@ -223,8 +225,14 @@ fn what_lies_is_found_out_and_named() {
     assert_eq!(field(listed(twice, false)), "entries");
     assert_eq!(field(listed(vec![value_entry("v"); ENTRIES_MAX + 1], false)), "entries");
     let contact = || schema::Contact { id: vec![1, 2, 3].into(), addresses: vec![] };
-    assert_eq!(field(raw(Body::NotMine(schema::NotMine { closer: vec![contact()] }))), "closer");
-    assert_eq!(field(raw(Body::NotMine(schema::NotMine { closer: vec![contact(); 9] }))), "closer");
+    assert_eq!(
+        field(raw(Body::NotMine(schema::Contacts { contacts: vec![contact()] }))),
+        "contacts"
+    );
+    assert_eq!(
+        field(raw(Body::NotMine(schema::Contacts { contacts: vec![contact(); 9] }))),
+        "contacts"
+    );
     assert_eq!(
         field(raw(Body::Hello(schema::Hello { version: 1, oldest: 2, ..Default::default() }))),
         "oldest"

@@ -28,6 +28,7 @@ pub(super) struct Report {
     title: &'static str,
     machine: String,
     rows: Vec<Row>,
+    notes: Vec<String>,
 }
 
 impl Floor {
@@ -43,7 +44,7 @@ impl Floor {
 impl Report {
     /// An empty report of this machine.
     pub(super) fn new(title: &'static str) -> Report {
-        Report { title, machine: machine(), rows: Vec::new() }
+        Report { title, machine: machine(), rows: Vec::new(), notes: Vec::new() }
     }
 
     /// Adds a figure.
@@ -55,6 +56,11 @@ impl Report {
         floor: Floor,
     ) {
         self.rows.push(Row { what: what.into(), value, unit, floor });
+    }
+
+    /// Adds what figures do not say, such as why there are none.
+    pub(super) fn note(&mut self, text: impl Into<String>) {
+        self.notes.push(text.into());
     }
 
     /// For people and for `docs/measurements.md`.
@@ -75,7 +81,11 @@ impl Report {
             let value = with_unit(*value, unit);
             text.push_str(&format!("| {what} | {value} | {shown} | {reached} |\n"));
         }
-        text.push_str(&format!("\n{}", self.machine));
+        text.push('\n');
+        for note in &self.notes {
+            text.push_str(&format!("{note}\n\n"));
+        }
+        text.push_str(&self.machine);
         text
     }
 
@@ -97,7 +107,8 @@ impl Report {
                 })
             })
             .collect();
-        json!({ "title": self.title, "machine": self.machine, "rows": rows }).to_string()
+        let Report { title, machine, notes, .. } = self;
+        json!({ "title": title, "machine": machine, "rows": rows, "notes": notes }).to_string()
     }
 }
 
@@ -129,6 +140,7 @@ mod tests {
         report.add("ratio", 0.51, "×", Floor::AtLeast(0.5));
         report.add("memory", 301.2, "MB", Floor::AtMost(300.0));
         report.add("rate", 12345.6, "/s", Floor::None);
+        report.note("Not measured: the weather.");
         report
     }
 
@@ -137,7 +149,7 @@ mod tests {
         let text = report().markdown();
         assert!(text.contains("| ratio | 0.51 × | ≥ 0.50 × | yes |"), "{text}");
         assert!(text.contains("| memory | 301 MB | ≤ 300 MB | **no** |"), "{text}");
-        assert!(text.contains("| rate | 12346 /s |  |  |"), "{text}");
+        assert!(text.contains("| rate | 12346 /s |  |  |\n\nNot measured"), "{text}");
     }
 
     #[test]
@@ -146,5 +158,6 @@ mod tests {
         assert_eq!(value["rows"][0]["reached"], true);
         assert_eq!(value["rows"][1]["at_most"], 300.0);
         assert_eq!(value["rows"][2]["reached"], Value::Null);
+        assert_eq!(value["notes"][0], "Not measured: the weather.");
     }
 }

@@ -1,7 +1,6 @@
 //! A million entries: how long a super-node takes to start after kill -9, what it then has in
 //! memory, how large its binary is, and what an entry costs the store in memory.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -13,9 +12,9 @@ use tokio::task::JoinSet;
 use super::Settings;
 use super::load::{Requests, Until, VALUE_SIZE, drive, key};
 use super::report::{Floor, Report};
-use crate::http::get;
 use crate::node::{ANY_PORT, Data, Node, binary};
 use crate::stats::median;
+use crate::status::status;
 use crate::usage::resident;
 
 /// The floors of the project's plan.
@@ -53,7 +52,7 @@ pub(super) fn measure(settings: &Settings) -> Result<Report> {
         node = restart_under_load(node, &data, first)?;
         starts.push(node.started_in().as_secs_f64() * 1000.0);
     }
-    let held = held_entries(node.http())?;
+    let held = status(node.http())?.entries;
     ensure!(held >= entries, "{held} entries are left of {entries}");
     let started = resident(node.pid())?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
@@ -136,10 +135,4 @@ async fn put_share(dht: Dht, filler: u64, entries: u64) -> Result<()> {
         dht.put(&Key::new(key(number))?, value, SecretTag::NONE, Ttl::MAX).await?;
     }
     Ok(())
-}
-
-fn held_entries(server: SocketAddr) -> Result<u64> {
-    let answer = get(server, "/api/v1/status", Duration::from_secs(10))?;
-    let status: serde_json::Value = serde_json::from_slice(&answer.body)?;
-    status["entries"].as_u64().context("no number of entries in /api/v1/status")
 }

@@ -9,14 +9,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use base::{Key, SecretTag, Ttl, Value};
 use dht::{Dht, Options, Storage};
-use redb::{Database, Durability, TableDefinition};
 use tokio::runtime::Builder;
 use tokio::task::JoinSet;
 
 use super::Settings;
 use super::load::VALUE_SIZE;
 use super::report::{Floor, Report};
-use crate::choice::Choice;
+use super::rows::Rows;
 use crate::stats::median;
 
 /// Puts in flight, and records in one of the database's own transactions.
@@ -24,12 +23,6 @@ const IN_FLIGHT: usize = 64;
 
 /// The floor of the project's plan.
 const FLOOR: f64 = 0.5;
-
-/// What the store makes of an entry: place, value hash and secret tag name a row; version,
-/// deadline and kind stand before the value.
-const ROW_KEY: usize = 32 + 40 + 20;
-const ROW_VALUE: usize = 8 + 8 + 1 + VALUE_SIZE;
-const TABLE: TableDefinition<&[u8; ROW_KEY], &[u8]> = TableDefinition::new("entries");
 
 /// Measures both sides.
 pub(super) fn measure(settings: &Settings) -> Result<Report> {
@@ -80,32 +73,12 @@ async fn put_until(dht: Dht, next: Arc<AtomicU64>, deadline: Instant) -> Result<
 }
 
 fn raw_rate(path: &Path, turn: Duration) -> Result<f64> {
-    let database = Database::create(path)?;
-    let mut choice = Choice::seeded(1);
-    let value = [b'v'; ROW_VALUE];
+    let mut rows = Rows::create(path, 1)?;
     let began = Instant::now();
     let mut done = 0;
     while began.elapsed() < turn {
-        let mut transaction = database.begin_write()?;
-        transaction.set_durability(Durability::Immediate)?;
-        transaction.set_quick_repair(true);
-        {
-            let mut table = transaction.open_table(TABLE)?;
-            for _ in 0..IN_FLIGHT {
-                table.insert(&random_row(&mut choice), value.as_slice())?;
-            }
-        }
-        transaction.commit()?;
+        rows.commit(IN_FLIGHT)?;
         done += IN_FLIGHT;
     }
     Ok(done as f64 / began.elapsed().as_secs_f64())
-}
-
-/// Places are hashes: rows come in no order.
-fn random_row(choice: &mut Choice) -> [u8; ROW_KEY] {
-    let mut row = [0; ROW_KEY];
-    for part in row.chunks_mut(8) {
-        part.copy_from_slice(&choice.bits().to_le_bytes()[..part.len()]);
-    }
-    row
 }

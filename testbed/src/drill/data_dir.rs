@@ -30,7 +30,7 @@ const USED_VALUE: [u8; 1000] = [b'v'; 1000];
 type Picture = BTreeMap<PathBuf, [u8; 32]>;
 
 /// Runs the drill.
-pub(super) fn run() -> Result<usize> {
+pub(super) fn run(_seed: u64) -> Result<usize> {
     let mut checks = Checks::default();
     checks.check("a port in use", port_in_use);
     checks.check("a data directory that cannot be made", cannot_be_made);

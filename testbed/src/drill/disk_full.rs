@@ -1,21 +1,20 @@
-//! A disk that fills up. The disk is a small tmpfs in a mount namespace of its own, where this
-//! binary runs itself once more; nothing is mounted outside and nothing stays.
+//! A disk that fills up. The disk is a small tmpfs in a mount namespace of its own.
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use tempfile::TempDir;
 
+use super::unshared::rerun;
 use crate::checks::{Checks, within};
 use crate::http::get;
-use crate::leash::leashed;
 use crate::node::{ANY_PORT, Data, Node};
 use crate::rpc::{Client, Datum, Param, Reply};
+use crate::tools::require;
 
 const DISK: &str = "size=96m";
 const DISK_BYTES: usize = 96 * 1024 * 1024;
@@ -32,35 +31,15 @@ const REFUSAL_LIMIT: Duration = Duration::from_secs(10);
 const ROOM_LIMIT: Duration = Duration::from_secs(20);
 
 /// Runs the drill in a mount namespace.
-pub(super) fn run() -> Result<usize> {
-    let dir = TempDir::new()?;
-    let mut command = leashed("unshare");
-    // Without root a user namespace gives the right to mount.
-    command.arg(if rustix::process::geteuid().is_root() { "-m" } else { "-Urm" });
-    command.arg(std::env::current_exe()?).args(["drill", "disk-full", "--inside"]).arg(dir.path());
-    let mut child = command.stdout(Stdio::piped()).spawn().context("cannot start unshare")?;
-    let output = child.stdout.take().context("no standard output")?;
-    let mut passed = 0;
-    for line in BufReader::new(output).lines() {
-        let line = line?;
-        passed += usize::from(line.starts_with("  ok "));
-        println!("{line}");
-    }
-    let status = child.wait()?;
-    if status.code() == Some(1) && passed == 0 {
-        bail!(
-            "cannot work in a mount namespace: it takes the Debian packages util-linux and mount, \
-             and either root or user namespaces (sysctl kernel.unprivileged_userns_clone=1)"
-        );
-    }
-    ensure!(status.success(), "inside of the small disk: {status}");
-    Ok(passed)
+pub(super) fn run(_seed: u64) -> Result<usize> {
+    require("mount", "mount")?;
+    rerun("disk-full", "m")
 }
 
 /// The drill itself, with `disk` to mount on.
-pub(crate) fn inside(disk: &Path) -> Result<()> {
+pub(super) fn inside(disk: &Path) -> Result<()> {
     let mount = Command::new("mount").args(["-t", "tmpfs", "-o", DISK, "tmpfs"]).arg(disk).status();
-    let mounted = mount.context("cannot run mount: install the Debian package mount")?;
+    let mounted = mount.context("cannot run mount")?;
     ensure!(mounted.success(), "cannot mount a tmpfs");
     let mut drill = Inside {
         data: Data::Dir(disk.join("data")),

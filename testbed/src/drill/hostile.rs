@@ -28,7 +28,7 @@ struct Case {
 }
 
 /// Runs the drill.
-pub(super) fn run() -> Result<usize> {
+pub(super) fn run(_seed: u64) -> Result<usize> {
     let dir = tempfile::tempdir()?;
     let mut node = Node::start(&Data::Dir(dir.path().join("data")), ANY_PORT)?;
     let mut client = Client::connect(node.http())?;

@@ -3,7 +3,6 @@
 //! in the end all that was acknowledged is read back. `interop/python_crash.py` is the load and
 //! the judge, this file is the hand that kills.
 
-use std::net::TcpListener;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -14,6 +13,7 @@ use super::python::Python;
 use crate::checks::Checks;
 use crate::choice::Choice;
 use crate::node::{Data, Node};
+use crate::ports::free_address;
 
 const SCRIPT: &str = include_str!("../../interop/python_crash.py");
 const PUTS: u64 = 10_000;
@@ -32,7 +32,7 @@ pub(super) fn run(seed: u64) -> Result<usize> {
     let mut choice = Choice::seeded(seed);
     let dir = TempDir::new()?;
     let data = Data::Dir(dir.path().join("data"));
-    let address = free_address(&mut choice)?;
+    let address = free_address(&mut choice)?.to_string();
     let node = Node::start(&data, &address)?;
     let arguments = [address.clone(), seed.to_string(), PUTS.to_string()];
     let mut python = Python::start(SCRIPT, &arguments)?;
@@ -100,14 +100,4 @@ fn verify(python: &mut Python, checks: &mut Checks, deadline: Instant) -> Result
         if differences.is_empty() { Ok(()) } else { bail!("{}", differences.join("; ")) }
     });
     Ok(())
-}
-
-/// A free port below those the kernel gives to clients: while the node is down, a client that
-/// tries to reach it could otherwise be given the node's own port.
-fn free_address(choice: &mut Choice) -> Result<String> {
-    const TRIES: usize = 50;
-    (0..TRIES)
-        .map(|_| format!("127.0.0.1:{}", 20_000 + choice.below(10_000)))
-        .find(|address| TcpListener::bind(address).is_ok())
-        .context("no free port between 20000 and 30000")
 }

@@ -218,7 +218,7 @@ impl Worker {
         }
     }
 
-    /// Answers those who joined a peer, and asks around.
+    /// Answers those who joined a peer.
     pub(super) fn joined(&mut self, peer: PeerId) {
         let joins = self.dials.settle(&peer, true);
         if joins.is_empty() {
@@ -227,7 +227,6 @@ impl Worker {
         for (_, joiner) in joins.into_iter().filter_map(|attempt| attempt.join) {
             let _ = joiner.send(Ok(NodeId::from(peer)));
         }
-        self.search();
         self.start_dials();
     }
 

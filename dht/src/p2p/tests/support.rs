@@ -51,12 +51,6 @@ impl Answers {
         Answers::by(|_, _| Response::Later(Box::pin(std::future::pending())))
     }
 
-    /// To a get, with a value of as many bytes as are asked for.
-    pub(super) fn value(bytes: usize) -> Arc<Answers> {
-        let reply = listing(bytes);
-        Answers::by(move |_, _| Response::Now(reply.clone()))
-    }
-
     pub(super) fn values() -> Arc<Answers> {
         Answers::by(|_, request| match request {
             Request::Get(get) => Response::Now(listing(get.bytes)),
@@ -187,14 +181,6 @@ impl Node {
         let slot = ReplySlot::new(sender, Arc::clone(&peer), 0);
         self.link.request(&peer, addresses, request, slot);
         answers
-    }
-
-    /// The same of a peer that is asked often.
-    pub(super) async fn ask_peer(&self, peer: &Arc<Peer>, request: Request) -> Result<Reply, Lost> {
-        let (sender, mut answers) = mpsc::channel(1);
-        let slot = ReplySlot::new(sender, Arc::clone(peer), 0);
-        self.link.request(peer, &[], request, slot);
-        answers.recv().await.expect("the slot answers").reply
     }
 
     pub(super) async fn ask(&self, to: NodeId, request: Request) -> Result<Reply, Lost> {

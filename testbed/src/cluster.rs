@@ -1,0 +1,166 @@
+//! Real super-nodes on this machine that form one overlay, torn down whatever happens.
+
+mod command;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::checks::within;
+use crate::choice::Choice;
+use crate::node::{ANY_PORT, Data, Launch, Node, Starting};
+use crate::ports::free_address;
+use crate::status::status;
+
+pub(crate) use command::{Request, run};
+
+/// How long all of them may take to serve together: seconds for a few, more for dozens on the few
+/// cores of one machine.
+const SERVING_LIMIT: Duration = Duration::from_secs(60);
+
+/// What a cluster consists of.
+#[derive(Debug)]
+pub(crate) struct Shape {
+    /// How many super-nodes.
+    pub(crate) nodes: usize,
+    /// The directory for their data directories; in memory if none.
+    pub(crate) data: Option<PathBuf>,
+    /// The first one's HTTP port, the others' following; free ones if none.
+    pub(crate) base_http: Option<u16>,
+}
+
+/// Super-nodes that know each other. They keep their addresses and data when started again.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    launches: Vec<Launch>,
+    /// `None` is one that is down.
+    nodes: Vec<Option<Node>>,
+}
+
+/// The name of a super-node, by its number.
+pub(crate) fn name(number: usize) -> String {
+    format!("node-{number}")
+}
+
+impl Cluster {
+    /// A cluster of which nothing runs yet.
+    pub(crate) fn new(shape: &Shape, choice: &mut Choice) -> Result<Cluster> {
+        let Shape { nodes, data, base_http } = shape;
+        ensure!(*nodes > 0, "a cluster has at least one node");
+        let mut addresses: Vec<SocketAddr> = Vec::new();
+        while addresses.len() < *nodes {
+            let address = free_address(choice)?;
+            if !addresses.contains(&address) {
+                addresses.push(address);
+            }
+        }
+        let launch = |(number, address): (usize, &SocketAddr)| {
+            let data = match data {
+                Some(dir) => Data::Dir(dir.join(name(number))),
+                None => Data::Ephemeral,
+            };
+            let http = match base_http {
+                Some(base) => {
+                    let port = u16::try_from(number).ok().and_then(|n| base.checked_add(n));
+                    format!("127.0.0.1:{}", port.context("no port is left below 65536")?)
+                }
+                None => ANY_PORT.to_owned(),
+            };
+            // All join the first, and the first the second: should it be started again, it may be
+            // the one that has to find the others.
+            let first = if number == 0 { addresses.get(1) } else { addresses.first() };
+            let local = Launch::local(&data, &http).with("--name", &name(number));
+            Ok(local.with("--p2p", &address.to_string()).joining(first.copied()))
+        };
+        let launches = addresses.iter().enumerate().map(launch).collect::<Result<_>>()?;
+        Ok(Cluster { launches, nodes: (0..*nodes).map(|_| None).collect() })
+    }
+
+    /// A cluster that serves.
+    pub(crate) fn serving(shape: &Shape, choice: &mut Choice) -> Result<Cluster> {
+        let mut cluster = Cluster::new(shape, choice)?;
+        cluster.start()?;
+        Ok(cluster)
+    }
+
+    /// Starts those that are down, and waits until all serve together.
+    pub(crate) fn start(&mut self) -> Result<()> {
+        self.launch()?;
+        self.wait_until_serving(|| Ok(()))
+    }
+
+    /// Starts those that are down.
+    fn launch(&mut self) -> Result<()> {
+        let began = Instant::now();
+        let down = |nodes: &[Option<Node>]| nodes.iter().position(Option::is_none);
+        let Some(first) = down(&self.nodes) else { return Ok(()) };
+        // Whom the others join comes first.
+        self.nodes[first] = Some(Node::launch(&self.launches[first]).with_context(|| name(first))?);
+        let mut starting = Vec::new();
+        for (number, launch) in self.launches.iter().enumerate() {
+            if self.nodes[number].is_none() {
+                starting.push((number, Starting::new(launch)?));
+            }
+        }
+        for (number, starting) in starting {
+            let left = SERVING_LIMIT.saturating_sub(began.elapsed());
+            self.nodes[number] = Some(starting.ready_within(left).with_context(|| name(number))?);
+        }
+        Ok(())
+    }
+
+    /// Waits until every one that runs is in the overlay with all others that run, and holds what
+    /// it should. `go_on` may end the wait.
+    fn wait_until_serving(&mut self, mut go_on: impl FnMut() -> Result<()>) -> Result<()> {
+        let deadline = Instant::now() + SERVING_LIMIT;
+        let others = self.running().count() - 1;
+        for (number, node) in self.nodes.iter_mut().enumerate() {
+            let Some(node) = node else { continue };
+            let mut seen = String::new();
+            let left = deadline.saturating_duration_since(Instant::now());
+            let serves = within(left, || {
+                go_on()?;
+                ensure!(node.is_running()?, "it has ended; its log ends:\n{}", node.log());
+                let status = status(node.http())?;
+                seen = format!("{} of {others} peers, phase {:?}", status.peers, status.phase);
+                Ok(status.serves_with(others))
+            });
+            if !serves.with_context(|| name(number))? {
+                let (name, http) = (name(number), node.http());
+                let log = node.log();
+                bail!(
+                    "{name} (http={http}) has {seen} after {SERVING_LIMIT:?}; its log ends:\n{log}"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Those that run, with their numbers.
+    pub(crate) fn running(&self) -> impl Iterator<Item = (usize, &Node)> {
+        let numbered = self.nodes.iter().enumerate();
+        numbered.filter_map(|(number, node)| Some((number, node.as_ref()?)))
+    }
+
+    /// Where those that run serve HTTP.
+    pub(crate) fn http(&self) -> Vec<SocketAddr> {
+        self.running().map(|(_, node)| node.http()).collect()
+    }
+
+    /// Kills one without a warning.
+    pub(crate) fn kill9(&mut self, number: usize) -> Result<()> {
+        self.nodes[number].take().with_context(|| format!("{} is down", name(number)))?.kill9()
+    }
+
+    /// Kills all without a warning, in the same moment.
+    pub(crate) fn kill9_all(&mut self) -> Result<()> {
+        Node::kill9_all(self.nodes.iter_mut().filter_map(Option::take))
+    }
+
+    /// Asks all to stop; an error unless each does so well.
+    pub(crate) fn stop(mut self) -> Result<()> {
+        Node::stop_all(self.nodes.iter_mut().filter_map(Option::take))
+    }
+}

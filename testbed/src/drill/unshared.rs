@@ -1,0 +1,54 @@
+//! This binary run once more in namespaces of its own, so that a drill can mount and connect what
+//! it likes: nothing of it is outside, and nothing stays.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::Stdio;
+
+use anyhow::{Context, Result, bail, ensure};
+use tempfile::TempDir;
+
+use crate::leash::leashed;
+use crate::tools::require;
+
+/// Runs a drill's inner half with new namespaces, given by the letters unshare(1) has for them,
+/// and a directory for it. Says how many checks passed.
+pub(super) fn rerun(drill: &str, namespaces: &str) -> Result<usize> {
+    require("unshare", "util-linux")?;
+    let dir = TempDir::new()?;
+    let mut command = leashed("unshare");
+    // Without root a user namespace gives the right to all others.
+    let user = if rustix::process::geteuid().is_root() { "" } else { "Ur" };
+    command.arg(format!("-{user}{namespaces}")).arg(std::env::current_exe()?);
+    command.args(["drill", drill, "--inside"]).arg(dir.path());
+    let mut child = command.stdout(Stdio::piped()).spawn().context("cannot start unshare")?;
+    let output = child.stdout.take().context("no standard output")?;
+    let (mut passed, mut began) = (0, false);
+    for line in BufReader::new(output).lines() {
+        let line = line?;
+        if line == BEGAN {
+            began = true;
+            continue;
+        }
+        passed += usize::from(line.starts_with("  ok "));
+        println!("{line}");
+    }
+    let status = child.wait()?;
+    if !began {
+        bail!(
+            "cannot work in namespaces of its own: it takes either root or user namespaces \
+             (sysctl kernel.unprivileged_userns_clone=1)"
+        );
+    }
+    ensure!(status.success(), "inside of the namespaces: {status}");
+    Ok(passed)
+}
+
+/// What the inner half says first.
+const BEGAN: &str = "inside";
+
+/// The inner half's beginning.
+pub(super) fn inside(run: impl FnOnce(&Path) -> Result<()>, dir: &Path) -> Result<()> {
+    println!("{BEGAN}");
+    run(dir)
+}
