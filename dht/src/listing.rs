@@ -85,7 +85,7 @@ mod tests {
             let value = Value::new(format!("value {n}")).unwrap();
             let life = Lifetime::from_millis(1000);
             let put = Entry::live(value, SecretTag::NONE, Version::new(1), life);
-            if n % 3 > 0 {
+            if !n.is_multiple_of(3) {
                 return put;
             }
             Entry::removal(put.id(), None, Version::new(2)).unwrap()

@@ -24,6 +24,7 @@ mod peer_link;
 mod search;
 mod serve;
 mod session;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod timers;

@@ -120,9 +120,9 @@ pub(super) struct Dials {
 
 impl Dials {
     /// Adds an attempt; one that exceeds the limit comes back.
-    pub(super) fn add(&mut self, attempt: Attempt) -> Result<(), Attempt> {
+    pub(super) fn add(&mut self, attempt: Attempt) -> Result<(), Box<Attempt>> {
         if self.queued.len() >= QUEUED_MAX {
-            return Err(attempt);
+            return Err(Box::new(attempt));
         }
         self.queued.push_back(attempt);
         Ok(())

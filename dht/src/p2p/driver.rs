@@ -22,7 +22,6 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use self::streams::{Outcome, Start};
 use super::behaviour::{BULK, Behaviour, BehaviourEvent, STORE};
 use super::command::Command;
 use super::dials::Dials;
@@ -30,6 +29,7 @@ use super::peer_link::{Kind, PeerLinks};
 use super::search::Search;
 use super::serve::Service;
 use super::session::Session;
+use super::stream::{Outcome, Start};
 use super::timers::Timers;
 use crate::link::{LinkEvent, Responder};
 use crate::wire::Hello;

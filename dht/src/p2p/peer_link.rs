@@ -22,6 +22,9 @@ const SMALL_QUEUE_MAX: usize = 256 * 1024;
 const BULK_QUEUE_MAX: usize = 2 * 1024 * 1024;
 /// Requests of one peer that may be in work; no more of it is read until one is done.
 const IN_WORK_MAX: usize = 256;
+/// A reply that waits for room counts as so many of them: it may be as long as a frame, and 32 of
+/// those are 16 MiB.
+pub(super) const STALLED_WEIGHT: u32 = 8;
 /// Bytes of a frame's length, which [`crate::wire`]'s limits leave out.
 const LENGTH_LEN: usize = 4;
 
@@ -69,7 +72,7 @@ impl PeerLink {
             Err((slot, lost)) => return slot.answer(Err(lost)),
         };
         if self.queue(&Message::Request(id, request)).is_ok() {
-            self.small.schedule();
+            self.schedule();
         } else if let Some(slot) = self.waiting.take(id) {
             slot.answer(Err(Lost::Busy));
         }
@@ -78,28 +81,39 @@ impl PeerLink {
     /// Sends a notice, if there is a connection.
     pub(super) fn notify(&self, notice: Notice) {
         if self.small.is_attached() && self.queue(&Message::Notice(notice)).is_ok() {
-            self.small.flush();
+            self.schedule();
         }
     }
 
-    /// Queues a reply, to leave with the next [`flush`](PeerLink::flush). Waits a moment if there is
-    /// no room; then drops it, as a peer that reads no replies needs none.
-    pub(super) async fn reply(&self, id: u64, reply: Reply) {
-        let message = Message::Reply(id, reply);
-        let Err(Full) = self.queue(&message) else { return };
-        self.flush();
-        for lane in [&self.small, &self.bulk] {
-            if lane.room().await.is_err() {
-                tracing::debug!(peer = %self.id, "a reply is dropped: the peer reads none");
-                return;
+    /// Queues a reply, to leave with the next [`flush`](PeerLink::flush).
+    pub(super) fn reply(&self, reply: &Message) -> Result<(), Full> {
+        self.queue(reply)
+    }
+
+    /// The same when there is room. After a while without any it is dropped: a peer that reads no
+    /// replies needs none.
+    pub(super) async fn reply_later(&self, reply: &Message) {
+        while self.queue(reply).is_err() {
+            self.schedule();
+            for lane in [&self.small, &self.bulk] {
+                if lane.room().await.is_err() {
+                    tracing::debug!(peer = %self.id, "a reply is dropped: there is no room for it");
+                    return;
+                }
             }
         }
-        let _ = self.queue(&message);
+        self.schedule();
     }
 
-    /// Writes what is queued on the small lane; the bulk lane has its own task for it.
+    /// Writes what is queued on the small lane, in this thread. The bulk lane is always left to its
+    /// stream's task.
     pub(super) fn flush(&self) {
         self.small.flush();
+    }
+
+    /// Has it written soon, with what others queue meanwhile.
+    pub(super) fn schedule(&self) {
+        self.small.schedule();
     }
 
     pub(super) fn lane(&self, kind: Kind) -> &Lane {
@@ -173,7 +187,7 @@ impl PeerLink {
         }
         self.bulk.push_frame(&frame)?;
         if self.bulk.is_attached() {
-            self.bulk.flush();
+            self.bulk.schedule();
         } else if !self.bulk_asked_for.swap(true, Ordering::AcqRel)
             && self.commands.try_send(Command::OpenBulk(self.id.peer_id())).is_err()
         {

@@ -1,4 +1,7 @@
 //! Reads a stream: answers requests, hands over replies, passes notices on.
+//!
+//! The same task writes what others have queued for the stream. The replies to all requests of one
+//! read leave with one write.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -6,15 +9,14 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use futures::FutureExt;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::lane::Socket;
-use super::peer_link::{Kind, PeerLink};
+use super::peer_link::{Kind, PeerLink, STALLED_WEIGHT};
 use crate::link::{LinkEvent, Responder, Response};
-use crate::store::Pending;
-use crate::wire::{FrameSplitter, Hello, Message, Notice, Reply, VERSION, WireError, decode};
+use crate::wire::{FrameSplitter, Hello, Message, Notice, VERSION, WireError, decode};
 
 /// Bytes read at once: on the small stream two of the longest frames, as there are hundreds of such
 /// streams.
@@ -56,16 +58,15 @@ impl From<WireError> for Ended {
 
 /// Serves a stream until it ends.
 pub(super) async fn serve(served: &mut Served, service: Service) -> Ended {
-    // A task of its own, so that it is not this one that wakes for every request that leaves.
-    let mut writing = JoinSet::new();
-    let (link, socket, kind) = (Arc::clone(&served.link), Arc::clone(&served.socket), served.kind);
-    writing.spawn(async move { link.lane(kind).drive(&socket).await });
+    let link = Arc::clone(&served.link);
+    let socket = Arc::clone(&served.socket);
+    let kind = served.kind;
     // A request that makes the node panic ends its stream, and nothing else.
     let reading = AssertUnwindSafe(read(served, &service)).catch_unwind();
     tokio::select! {
         read = reading => read.unwrap_or(Ended::Closed),
-        broken = writing.join_next() => {
-            tracing::debug!(?broken, "a stream broke");
+        error = link.lane(kind).drive(&socket) => {
+            tracing::debug!(peer = %link.id, %error, "a stream broke");
             Ended::Closed
         }
     }
@@ -130,13 +131,25 @@ async fn handle(
     match message {
         Message::Request(id, request) => match service.responder.respond(link.id, request) {
             Response::Now(reply) => {
-                link.reply(id, reply).await;
+                let reply = Message::Reply(id, reply);
+                if link.reply(&reply).is_err() {
+                    // Its lane is full; the other one need not wait with it.
+                    let permit = permit(link, STALLED_WEIGHT).await;
+                    let link = Arc::clone(link);
+                    in_work.spawn(async move {
+                        link.reply_later(&reply).await;
+                        drop(permit);
+                    });
+                }
                 Ok(true)
             }
             Response::Later(reply) => {
-                // What is done so far must not wait for this.
-                link.flush();
-                answer_later(link, id, reply, in_work).await;
+                let permit = permit(link, 1).await;
+                let link = Arc::clone(link);
+                in_work.spawn(async move {
+                    link.reply_later(&Message::Reply(id, reply.await)).await;
+                    drop(permit);
+                });
                 Ok(false)
             }
         },
@@ -156,19 +169,13 @@ async fn handle(
     }
 }
 
-/// Waits while too many are in work: then nothing more is read.
-async fn answer_later(
-    link: &Arc<PeerLink>,
-    id: u64,
-    reply: Pending<Reply>,
-    in_work: &mut JoinSet<()>,
-) {
-    let Ok(permit) = Arc::clone(&link.in_work).acquire_owned().await else { return };
-    let link = Arc::clone(link);
-    in_work.spawn(async move {
-        let reply = reply.await;
-        link.reply(id, reply).await;
-        link.flush();
-        drop(permit);
-    });
+/// Waits while too many are in work: then nothing more is read. `None` at the end of everything.
+async fn permit(link: &PeerLink, weight: u32) -> Option<OwnedSemaphorePermit> {
+    let permit = Arc::clone(&link.in_work).try_acquire_many_owned(weight);
+    if let Ok(permit) = permit {
+        return Some(permit);
+    }
+    // What is answered so far must not wait with it.
+    link.flush();
+    Arc::clone(&link.in_work).acquire_many_owned(weight).await.ok()
 }

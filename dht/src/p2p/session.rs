@@ -15,6 +15,9 @@ use libp2p::{PeerId, StreamProtocol};
 use super::address::{self, Carrier};
 use super::behaviour::{KAD, STORE, STORE_FAMILY};
 use super::greeting::Greeted;
+use super::peer_link::Kind;
+use super::stream::Opened;
+use crate::wire::Hello;
 
 /// Most streams of ours that a peer may have opened and not closed: one of each kind, the same again
 /// after a dispute, and as many after it restarted.
@@ -28,8 +31,8 @@ pub(super) struct Session {
     connections: Vec<Connection>,
     /// Where it says it listens, once it has.
     pub(super) listens: Option<Vec<SocketAddr>>,
-    /// Its small stream, waiting for `listens`, and whether the peer opened it.
-    pub(super) greeted: Option<(Greeted, bool)>,
+    /// Its streams that wait for `listens`, or for the small one among them.
+    pub(super) held: Vec<(Opened, Greeted)>,
     /// Which start of the peer is announced as connected.
     pub(super) announced: Option<u64>,
     /// Somebody asked for the connection and awaits the outcome.
@@ -59,7 +62,7 @@ impl Session {
             number,
             connections: Vec::new(),
             listens: None,
-            greeted: None,
+            held: Vec::new(),
             announced: None,
             wanted: false,
             ending: None,
@@ -107,6 +110,19 @@ impl Session {
         self.streams += 1;
         self.inbound += usize::from(inbound);
         self.inbound <= STREAMS_MAX
+    }
+
+    /// What the newest small stream that waits began with.
+    pub(super) fn greeting(&self) -> Option<Hello> {
+        let small = |(opened, _): &&(Opened, Greeted)| opened.kind == Kind::Small;
+        self.held.iter().rev().find(small).map(|(_, greeted)| greeted.hello)
+    }
+
+    /// Closes the streams that wait.
+    pub(super) fn drop_held(&mut self) {
+        for (opened, _) in std::mem::take(&mut self.held) {
+            self.stream_ended(opened.inbound);
+        }
     }
 
     pub(super) fn stream_ended(&mut self, inbound: bool) {

@@ -43,7 +43,7 @@ impl Worker {
 
     pub(super) fn join(&mut self, at: SocketAddr, joiner: Joiner) {
         if let Err(attempt) = self.dials.add(Attempt::to_join(at, joiner)) {
-            refuse_join(attempt, "too much to dial at once");
+            refuse_join(*attempt, "too much to dial at once");
         }
         self.start_dials();
     }

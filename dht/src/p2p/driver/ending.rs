@@ -36,9 +36,7 @@ impl Worker {
         }
         session.flushing = true;
         session.wanted = false;
-        if let Some((_, inbound)) = session.greeted.take() {
-            session.stream_ended(inbound);
-        }
+        session.drop_held();
         let number = session.number;
         if session.streams == 0 || link.is_none() {
             self.close_now(peer);
@@ -55,9 +53,7 @@ impl Worker {
         let Some(session) = self.sessions.get_mut(&peer) else { return };
         tracing::debug!(%peer, why, "a peer is sent away");
         session.ending = Some(why.to_owned());
-        if let Some((_, inbound)) = session.greeted.take() {
-            session.stream_ended(inbound);
-        }
+        session.drop_held();
         let wanted = std::mem::take(&mut session.wanted);
         self.timers.set(Instant::now() + GRACE, Due::CloseNow(peer, session.number));
         if let Some(link) = self.links.remove(&peer) {
@@ -106,7 +102,7 @@ impl Worker {
         }
         self.dials.clear();
         for session in self.sessions.values_mut() {
-            session.greeted = None;
+            session.drop_held();
         }
         // Each stream ends when the other side has all and closes its half too.
         let flushed = async { while self.tasks.join_next().await.is_some() {} };

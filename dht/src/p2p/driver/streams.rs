@@ -12,8 +12,9 @@ use crate::p2p::behaviour::{BULK, STORE, STORE_FAMILY};
 use crate::p2p::greeting::{self, Greeted, GreetingError};
 use crate::p2p::lane::Socket;
 use crate::p2p::peer_link::Kind;
-use crate::p2p::serve::{Ended, Served, Service, serve};
+use crate::p2p::serve::{Ended, Served};
 use crate::p2p::session::opens;
+use crate::p2p::stream::{Opened, Outcome, Start};
 use crate::wire::{Contact, OLDEST_VERSION, VERSION};
 
 /// How long the side that does not open the small stream waits for it before it opens one.
@@ -26,36 +27,6 @@ const REOPEN: Duration = Duration::from_millis(500);
 const TRIES: u32 = 6;
 /// Between the first two of them; each pause is twice as long as the one before.
 const RETRY: Duration = Duration::from_millis(50);
-
-/// What became of a stream.
-pub(super) enum Outcome {
-    /// Greeting is over.
-    Greeted(Opened, Result<Greeted, GreetingError>),
-    /// Serving is over.
-    Ended(Opened, Served, Ended),
-}
-
-/// Whose stream it is.
-#[derive(Clone, Copy)]
-pub(super) struct Opened {
-    peer: PeerId,
-    session: u64,
-    kind: Kind,
-    inbound: bool,
-    /// How often it failed before.
-    failures: u32,
-}
-
-/// A stream to be served.
-pub(super) struct Start(Opened, Served);
-
-impl Start {
-    pub(super) async fn serve(self, service: Service) -> Outcome {
-        let Start(opened, mut served) = self;
-        let ended = serve(&mut served, service).await;
-        Outcome::Ended(opened, served, ended)
-    }
-}
 
 impl Worker {
     /// Sees to it that there will be a small stream to a peer, after a pause.
@@ -72,7 +43,7 @@ impl Worker {
     pub(super) fn open_small(&mut self, peer: PeerId, session: u64, failures: u32) {
         let attached = self.links.get(&peer).is_some_and(|link| link.has_small());
         let Some(session) = self.session(&peer, session) else { return };
-        let there = attached || session.opening || session.greeted.is_some();
+        let there = attached || session.opening || session.greeting().is_some();
         if there || session.ending.is_some() {
             return;
         }
@@ -137,9 +108,9 @@ impl Worker {
     }
 
     fn on_greeted(&mut self, opened: Opened, greeted: Greeted) {
-        let Opened { peer, kind, inbound, .. } = opened;
+        let Opened { peer, kind, .. } = opened;
         let Some(session) = self.session(&peer, opened.session) else { return };
-        if kind == Kind::Small && !inbound {
+        if kind == Kind::Small && !opened.inbound {
             session.opening = false;
         }
         if session.ending.is_some() {
@@ -150,20 +121,14 @@ impl Worker {
             self.stream_is_over(opened);
             return self.incompatible(peer, format!("{STORE_FAMILY}{}", hello.version));
         }
-        match kind {
-            Kind::Small => {
-                let number = session.number;
-                let earlier = session.greeted.replace((greeted, inbound));
-                if let Some((_, inbound)) = earlier {
-                    session.stream_ended(inbound);
-                }
-                if session.listens.is_some() {
-                    self.admit(peer);
-                } else {
-                    self.timers.set(Instant::now() + IDENTIFY_MAX, Due::Admit(peer, number));
-                }
-            }
-            Kind::Bulk => self.attach(opened, greeted),
+        if kind == Kind::Bulk && session.announced == Some(hello.start) {
+            return self.attach(opened, greeted);
+        }
+        session.held.push((opened, greeted));
+        if session.listens.is_some() {
+            self.admit(peer);
+        } else {
+            self.timers.set(Instant::now() + IDENTIFY_MAX, Due::Admit(peer, opened.session));
         }
     }
 
@@ -202,8 +167,8 @@ impl Worker {
     /// Announces a peer that has said hello, or takes another stream of one that is announced.
     pub(super) fn admit(&mut self, peer: PeerId) {
         let Some(session) = self.sessions.get_mut(&peer) else { return };
-        let Some((greeted, inbound)) = session.greeted.take() else { return };
-        let hello = greeted.hello;
+        let Some(hello) = session.greeting() else { return };
+        let held = std::mem::take(&mut session.held);
         if session.announced.is_some_and(|start| start != hello.start) {
             // It has started again, and its old connections lead nowhere.
             for connection in session.outdated() {
@@ -224,9 +189,13 @@ impl Worker {
             let pulse = link.pulse.clone();
             self.outbox.push(LinkEvent::Connected { contact, hello, pulse });
         }
-        let opened =
-            Opened { peer, session: session.number, kind: Kind::Small, inbound, failures: 0 };
-        self.attach(opened, greeted);
+        for (opened, greeted) in held {
+            if greeted.hello.start == hello.start {
+                self.attach(opened, greeted);
+            } else {
+                self.stream_is_over(opened);
+            }
+        }
         if new {
             let mut announced = self.sessions.values().filter(|it| it.announced.is_some());
             if announced.nth(1).is_none() {

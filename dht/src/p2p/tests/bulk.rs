@@ -1,8 +1,16 @@
 //! Long frames, and those they must not hold up.
 
-use super::support::{Answers, answer, get, listing, pair};
+use futures::AsyncReadExt;
+use libp2p_identity::Keypair;
+
+use super::support::{
+    Answers, Node, PATIENCE, Raw, answer, get, hello, hello_frame, listing, pair,
+};
 use crate::link::{Lost, Response};
-use crate::wire::{Refusal, Reply, Request};
+use crate::wire::{FrameSplitter, Message, Refusal, Reply, Request, decode, encode};
+
+const STORE: &str = "/scope/store/1";
+const BULK: &str = "/scope/bulk/1";
 
 const LONG: usize = 64 * 1024;
 
@@ -21,13 +29,40 @@ async fn long_and_short_replies_come_together() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn long_replies_do_not_hold_up_short_ones() {
-    // Its windows hold much less than this: most of it is under way when the probe is asked.
-    let (one, other) = pair(Answers::alive(), Answers::values()).await;
-    let mut long: Vec<_> = (0..200).map(|_| one.send(other.id, get(LONG))).collect();
-    assert_eq!(one.ask(other.id, Request::Probe).await, Ok(Reply::Alive(7)));
-    let arrived = long.iter_mut().filter_map(|long| long.try_recv().ok()).count();
-    assert!(arrived < 200, "the probe came last");
+async fn long_replies_that_nobody_reads_hold_up_no_short_ones() {
+    // It reads the small stream alone, which it opens, as its id is the smaller one.
+    let mut raw = Raw::start(&[STORE, BULK]).await;
+    let keypair = loop {
+        let keypair = Keypair::generate_ed25519();
+        if keypair.public().to_peer_id() > raw.id.peer_id() {
+            break keypair;
+        }
+    };
+    let node = Node::start_as(keypair, 1, Answers::values()).await;
+    raw.dial(&node).await;
+    // More than the lane and the stream's window hold together.
+    let long = 50;
+    let mut said = hello_frame(hello(1));
+    for id in 0..long {
+        encode(&Message::Request(id, get(LONG)), &mut said);
+    }
+    encode(&Message::Request(long, Request::Probe), &mut said);
+    let mut stream = raw.say(&node, STORE, &said).await;
+    let mut splitter = FrameSplitter::new();
+    let mut buffer = [0; 1024];
+    let answered = async {
+        loop {
+            while let Some(frame) = splitter.next_frame().unwrap() {
+                if decode(frame).unwrap() == Message::Reply(long, Reply::Alive(7)) {
+                    return;
+                }
+            }
+            let read = stream.read(&mut buffer).await.unwrap();
+            assert_ne!(read, 0, "the stream ended");
+            splitter.extend(&buffer[..read]);
+        }
+    };
+    tokio::time::timeout(PATIENCE, answered).await.expect("the probe is answered");
 }
 
 #[tokio::test(flavor = "multi_thread")]

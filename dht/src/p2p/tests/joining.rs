@@ -25,6 +25,39 @@ async fn a_third_node_learns_of_the_others_and_can_dial_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn everybody_gets_to_know_everybody_even_where_one_answer_cannot_name_all() {
+    // `libp2p-kad` names 20 at most.
+    const NODES: usize = 30;
+    let first = Node::start(Answers::alive()).await;
+    let mut nodes = Vec::new();
+    for _ in 1..NODES {
+        nodes.push(Node::start(Answers::alive()).await);
+    }
+    for node in &nodes {
+        node.join(&first).await.unwrap();
+    }
+    nodes.push(first);
+    let known = nodes.into_iter().map(|mut node| async move {
+        let mut connected = std::collections::HashSet::new();
+        while connected.len() < NODES - 1 {
+            let event = |event: &LinkEvent| match event {
+                LinkEvent::Connected { contact, .. } => Some((contact.clone(), true)),
+                LinkEvent::Learned(contact) => Some((contact.clone(), false)),
+                _ => None,
+            };
+            let (contact, there) = node.until(event).await;
+            if there {
+                connected.insert(contact.id);
+            } else {
+                node.link.dial(contact);
+            }
+        }
+        node
+    });
+    futures::future::join_all(known).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_contact_says_where_the_other_can_be_dialed_even_to_the_dialed_one() {
     let mut one = Node::start(Answers::alive()).await;
     let mut other = Node::start(Answers::alive()).await;

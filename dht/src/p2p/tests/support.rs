@@ -234,7 +234,7 @@ pub(super) struct Raw {
 }
 
 impl Raw {
-    /// A peer that knows these protocols, and takes and keeps their streams.
+    /// A peer that knows these protocols, and says hello on their streams, and nothing more.
     pub(super) async fn start(protocols: &[&'static str]) -> Raw {
         let keypair = Keypair::generate_ed25519();
         let id = keypair.public().to_peer_id();
@@ -250,7 +250,10 @@ impl Raw {
             let mut streams = control.accept(StreamProtocol::new(protocol)).unwrap();
             tokio::spawn(async move {
                 let mut kept = Vec::new();
-                while let Some(stream) = streams.next().await {
+                while let Some((_, mut stream)) = streams.next().await {
+                    let frame = hello_frame(hello(1));
+                    let _ = futures::AsyncWriteExt::write_all(&mut stream, &frame).await;
+                    let _ = futures::AsyncWriteExt::flush(&mut stream).await;
                     kept.push(stream);
                 }
             });
