@@ -7,6 +7,7 @@ use base::limits::REPLICAS;
 use base::{Entry, EntryId, Place};
 use futures::StreamExt;
 use futures::stream::{self, FuturesUnordered};
+use tokio::time::timeout;
 use tracing::{debug, warn};
 
 use crate::node::Node;
@@ -14,11 +15,15 @@ use crate::overlay::Peer;
 use crate::overlay::filling::PullEnd;
 use crate::overlay::view::View;
 use crate::serve::{NEAR, question};
-use crate::store::{ListLimit, StoreError};
+use crate::store::{ListLimit, NoRoom, StoreError};
 use crate::wire::{Pulled, Reply, Request};
 
 /// How long one part of a pull may take.
 const PART: Duration = Duration::from_secs(10);
+/// How long a whole pull may take: some 100 MB on a good network; what is left the next one brings.
+const PULL_MAX: Duration = Duration::from_secs(120);
+/// How long one copy that is handed over may take.
+const HAND_OVER: Duration = Duration::from_secs(1);
 /// Copies handed over at once.
 const HAND_OVER_AT_ONCE: usize = 64;
 /// What is read of the store at once when leaving.
@@ -26,6 +31,11 @@ const READ: ListLimit = ListLimit { entries: 512, bytes: 256 * 1024 };
 
 /// Copies everything a member has that this node should keep.
 pub(crate) async fn pull(node: Arc<Node>, peer: Arc<Peer>) -> PullEnd {
+    // A part that leads nowhere, again and again, must not hold a place among the few pulls.
+    timeout(PULL_MAX, pull_parts(node, peer)).await.unwrap_or(PullEnd::Failed)
+}
+
+async fn pull_parts(node: Arc<Node>, peer: Arc<Peer>) -> PullEnd {
     let mut after = None;
     loop {
         let request = Request::Pull { after };
@@ -74,6 +84,8 @@ async fn take(node: &Node, entries: Vec<(Place, Entry)>) -> Result<u64, StoreErr
             Ok(crate::store::Applied::Stale(_)) => {}
             // One that could not be made honestly is nobody's loss.
             Err(StoreError::VersionJump { .. }) => {}
+            // A key has its limits at every replica; the entries after it are no worse for it.
+            Err(StoreError::OverCapacity(NoRoom::KeyEntries | NoRoom::KeyBytes)) => {}
             Err(error) => return Err(error),
         }
     }
@@ -94,7 +106,7 @@ pub(crate) async fn hand_over(node: &Arc<Node>) {
         });
         let handed = stream::iter(heirs).map(|(heir, place, entry)| {
             let request = Request::Apply { place, entry, repair: true };
-            async move { question(node, &heir, request, PART).await }
+            async move { question(node, &heir, request, HAND_OVER).await }
         });
         let mut handed = handed.buffer_unordered(HAND_OVER_AT_ONCE);
         while let Some(reply) = handed.next().await {
@@ -115,5 +127,7 @@ pub(crate) async fn hand_over(node: &Arc<Node>) {
 fn heir(view: &View, place: &Place) -> Option<Arc<Peer>> {
     let near = view.closest(place, NEAR);
     let mine = near.iter().position(|member| member.peer.id == view.me().id)?;
-    near.get(REPLICAS).filter(|_| mine < REPLICAS).map(|member| Arc::clone(&member.peer))
+    near.get(REPLICAS)
+        .filter(|heir| mine < REPLICAS && heir.well)
+        .map(|member| Arc::clone(&member.peer))
 }

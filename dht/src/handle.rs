@@ -14,12 +14,12 @@ use base::{
 use libp2p_identity::Keypair;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tracing::info;
 
 use crate::lamport::LamportClock;
 use crate::link::{JoinError, Link, LinkEvent, Responder};
-use crate::listing::{PageBuilder, READ_BYTES, READ_ENTRIES};
+use crate::listing::PageBuilder;
 use crate::meters::Meters;
 use crate::node::Node;
 use crate::overlay::membership::Membership;
@@ -34,15 +34,22 @@ use crate::serve::Server;
 use crate::status::{Health, PeerStatus, Phase, Status};
 use crate::store::data_dir::DataDir;
 use crate::store::{DiskOptions, DiskStore, MemoryOptions, MemoryStore, Store};
-use crate::wire::{Bye, Contact, Get, Hello, Notice, OLDEST_VERSION, VERSION};
+use crate::wire::{
+    Bye, Contact, Get, Hello, LISTING_BYTES, LISTING_ENTRIES, Notice, OLDEST_VERSION, VERSION,
+};
 use crate::{
     Clock, DhtError, OpenError, Options, Storage, SystemClock, drive, fill, identity, members,
 };
 
 /// Events that may wait for the membership task.
 const EVENTS_MAX: usize = 1024;
+/// How long all the reads of one page may take.
+const PAGE_MAX: Duration = Duration::from_secs(20);
+/// How long a new connection may take to be known to the overlay's rules, and how often to look.
+const JOINED: Duration = Duration::from_secs(2);
+const LOOK: Duration = Duration::from_millis(2);
 /// How long handing over may take when leaving.
-const HAND_OVER: Duration = Duration::from_millis(3500);
+const HAND_OVER: Duration = Duration::from_millis(2500);
 
 /// A node of the overlay. Clones are handles to the same node; when the last one is dropped the node
 /// stops as if it had been switched off.
@@ -193,7 +200,16 @@ impl Dht {
     /// # Errors
     /// [`JoinError`] when nobody is there, or nobody this node understands.
     pub async fn join(&self, address: SocketAddr) -> Result<NodeId, JoinError> {
-        self.inner.node.link.join(address).await
+        let node = &self.inner.node;
+        let id = node.link.join(address).await?;
+        // Whoever asks next must not be answered by a node that does not know yet that it joined.
+        let _ = timeout(JOINED, async {
+            while node.view.load().member(&id).is_none() {
+                sleep(LOOK).await;
+            }
+        })
+        .await;
+        Ok(id)
     }
 
     /// Puts a value under a key for `ttl`. Putting it again starts a new life, longer or shorter;
@@ -315,7 +331,7 @@ impl Dht {
     }
 
     /// Leaves the overlay: takes no more writes, hands over what others keep from now on, for at
-    /// most 4 s, and says goodbye. The others then do not have to find out.
+    /// most 2.5 s, and says goodbye. The others then do not have to find out.
     pub async fn leave(&self) {
         let node = &self.inner.node;
         node.leaving.store(true, Ordering::Relaxed);
@@ -367,7 +383,13 @@ impl Dht {
         let asked = Instant::now();
         let place = key.place();
         let mut page = PageBuilder::new(request);
+        let deadline = asked + PAGE_MAX;
         loop {
+            if Instant::now() >= deadline {
+                let text =
+                    "the key has too much under it to be read in time; ask for smaller pages";
+                return Err(DhtError::NoQuorum(text.into()));
+            }
             let part = self.read(page.wanted(place), consistency).await?;
             if let Some(page) = page.add(part) {
                 node.meters.get_time.record(asked.elapsed());
@@ -411,8 +433,13 @@ impl Dht {
         let mut ids = Vec::new();
         let mut after = before(from);
         loop {
-            let get =
-                Get { place, after, until: Some(to), entries: READ_ENTRIES, bytes: READ_BYTES };
+            let get = Get {
+                place,
+                after,
+                until: Some(to),
+                entries: LISTING_ENTRIES,
+                bytes: LISTING_BYTES,
+            };
             let part = self.read(get, Consistency::Quorum).await?;
             after = part.entries.last().map(Entry::id);
             let live = part.entries.iter().filter(|entry| entry.value().is_some());

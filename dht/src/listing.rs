@@ -5,18 +5,13 @@ use base::{Entry, EntryId, Place};
 
 use crate::overlay::read::Part;
 use crate::page::{Found, Page, PageRequest};
-use crate::wire::Get;
+use crate::wire::{Get, LISTING_BYTES, LISTING_ENTRIES};
 
-/// What one read lists, in entries: all a key may have.
-pub(crate) const READ_ENTRIES: usize = base::limits::ENTRIES_PER_KEY_MAX;
 /// What is read of the entries after a full page: it has to look past the tombstones that follow for
 /// whether anything is left.
 const READ_AHEAD: usize = 32;
 /// The least one read lists, in bytes, for the same reason.
 const READ_BYTES_MIN: usize = 16 * 1024;
-/// What one read lists, in bytes of values: with what each entry takes beside, below a frame's limit.
-pub(crate) const READ_BYTES: usize = 256 * 1024;
-
 /// A page in the making.
 #[derive(Debug)]
 pub(crate) struct PageBuilder {
@@ -41,12 +36,12 @@ impl PageBuilder {
             until: None,
             // One more than wanted, to know whether anything is left.
             entries: if wanted == 0 { READ_AHEAD } else { wanted.saturating_add(1) }
-                .min(READ_ENTRIES),
+                .min(LISTING_ENTRIES),
             bytes: self
                 .request
                 .max_bytes
                 .saturating_sub(self.bytes)
-                .clamp(READ_BYTES_MIN, READ_BYTES),
+                .clamp(READ_BYTES_MIN, LISTING_BYTES),
         }
     }
 

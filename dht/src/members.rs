@@ -37,9 +37,10 @@ pub(crate) async fn run(
     loop {
         let event = tokio::select! {
             biased;
+            // First, so that no flood of events stops the time.
+            _ = ticks.tick() => Event::Tick,
             Some(event) = link_events.recv() => Event::Link(event),
             Some(event) = events.recv() => event,
-            _ = ticks.tick() => Event::Tick,
         };
         membership.handle(event, node.now(), &mut commands);
         for command in commands.drain(..) {

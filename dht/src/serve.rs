@@ -9,14 +9,16 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::link::{Lost, ReplySlot, Responder, Response};
-use crate::listing::{READ_BYTES, READ_ENTRIES};
 use crate::node::Node;
 use crate::overlay::Peer;
 use crate::overlay::detector::UNANSWERED;
 use crate::overlay::share::Subtree;
 use crate::overlay::view::Member;
 use crate::store::{Applied, ListLimit, StoreError};
-use crate::wire::{Get, Listing, MEMBERS_MAX, Pulled, Refusal, Reply, Request, TEXT_MAX};
+use crate::wire::{
+    Get, LISTING_BYTES, LISTING_ENTRIES, Listing, MEMBERS_MAX, Pulled, Refusal, Reply, Request,
+    TEXT_MAX,
+};
 
 /// Copies that only make replicas alike are taken by one more member than the replicas: the next in
 /// line, should one of them leave.
@@ -78,8 +80,10 @@ fn list(node: &Node, get: &Get) -> Reply {
         get.after.map_or(Bound::Unbounded, Bound::Excluded),
         get.until.map_or(Bound::Unbounded, Bound::Included),
     );
-    let limit =
-        ListLimit { entries: get.entries.min(READ_ENTRIES), bytes: get.bytes.min(READ_BYTES) };
+    let limit = ListLimit {
+        entries: get.entries.min(LISTING_ENTRIES),
+        bytes: get.bytes.min(LISTING_BYTES),
+    };
     // Asked before the store is: what is pulled meanwhile can only be missing from the answer.
     let complete = view.is_complete(&get.place);
     match node.store.list(&get.place, range, limit) {
@@ -129,7 +133,8 @@ fn pull(node: &Node, from: NodeId, after: Option<(Place, EntryId)>) -> Reply {
         Err(error) => return refused(&error),
     };
     let last = scanned.entries.last().map(|(place, entry)| (*place, entry.id()));
-    let theirs = |(place, _): &(Place, Entry)| view.rank(place, &asker) < NEAR;
+    // The asker decides what it keeps; it may know already that somebody is gone.
+    let theirs = |(place, _): &(Place, Entry)| view.rank(place, &asker) < NEAR + 2;
     let entries = scanned.entries.into_iter().filter(theirs).collect();
     Reply::Pulled(Pulled { entries, next: last.filter(|_| scanned.more) })
 }

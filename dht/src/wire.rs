@@ -29,6 +29,10 @@ pub(crate) const VERSION: u32 = 1;
 /// The oldest version this node speaks.
 pub(crate) const OLDEST_VERSION: u32 = 1;
 
+/// Most entries of one listing: all a key may have.
+pub(crate) const LISTING_ENTRIES: usize = base::limits::ENTRIES_PER_KEY_MAX;
+/// Most bytes of values of one listing: with what each entry takes beside, below a frame's limit.
+pub(crate) const LISTING_BYTES: usize = 256 * 1024;
 /// Most super-nodes a referral names.
 pub(crate) const REFERRAL_MAX: usize = 8;
 /// Most members named at once: more than a node has connections.

@@ -29,6 +29,9 @@ pub(crate) const GONE_AFTER: Duration = Duration::from_secs(5);
 pub(crate) const GONE_AFTER_RUMOUR: Duration = Duration::from_secs(1);
 /// The same for one known from the last time only: it has most likely gone home.
 pub(crate) const GONE_AFTER_START: Duration = Duration::from_millis(2200);
+/// Others' word for a suspect counts for so long: it may be out of this node's reach for good, or
+/// they may lie.
+pub(crate) const VOUCHED_MAX: Duration = Duration::from_secs(30);
 /// Members asked whether they hear a suspect.
 pub(crate) const HELPERS: usize = 3;
 /// The closest members, which are always watched.
@@ -43,6 +46,7 @@ pub(crate) struct Belief {
 
 #[derive(Debug, Clone, Copy)]
 struct Suspicion {
+    began: Now,
     since: Now,
     patience: Duration,
 }
@@ -50,7 +54,7 @@ struct Suspicion {
 impl Belief {
     /// Of a member that is only remembered.
     pub(crate) fn remembered(now: Now) -> Belief {
-        let suspected = Some(Suspicion { since: now, patience: GONE_AFTER_START });
+        let suspected = Some(Suspicion { began: now, since: now, patience: GONE_AFTER_START });
         Belief { suspected, probed: None }
     }
 
@@ -70,14 +74,16 @@ impl Belief {
     /// A question to it was not answered, or its connection broke. Whether that is news.
     pub(crate) fn suspect(&mut self, now: Now) -> bool {
         let news = self.suspected.is_none();
-        self.suspected.get_or_insert(Suspicion { since: now, patience: GONE_AFTER });
+        self.suspected.get_or_insert(Suspicion { began: now, since: now, patience: GONE_AFTER });
         news
     }
 
     /// Another member hears it.
     pub(crate) fn vouch(&mut self, now: Now) {
-        if let Some(suspicion) = &mut self.suspected {
-            *suspicion = Suspicion { since: now, patience: GONE_AFTER };
+        if let Some(suspicion) = &mut self.suspected
+            && now.saturating_sub(suspicion.began) < VOUCHED_MAX
+        {
+            suspicion.since = now;
         }
     }
 

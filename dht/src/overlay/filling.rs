@@ -13,11 +13,11 @@ use super::Now;
 
 /// Pulls under way at once: enough to be done within a second at an event, few enough to leave the
 /// air to others.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 8;
 /// What looks like a departure may be a Wi-Fi scan; copying waits so long.
 pub(crate) const CALM: Duration = Duration::from_secs(5);
 /// Until a failed pull is tried again.
-const RETRY: Duration = Duration::from_millis(500);
+const RETRY: Duration = Duration::from_millis(250);
 /// The same when there was no room here: somebody has to make some.
 const NO_ROOM_RETRY: Duration = Duration::from_secs(30);
 /// After so many failed pulls a member is held to have nothing: it may be hostile, and must not keep
@@ -49,6 +49,9 @@ struct Pull {
     failures: u32,
     /// Whether nothing can be said to be missing before this pull is done.
     gap: bool,
+    /// Whether it is owed since the node looked around for others: until all of those are done it has
+    /// all of nothing.
+    first: bool,
 }
 
 #[derive(Debug)]
@@ -62,7 +65,8 @@ struct Departed {
 impl Filling {
     /// A member has entries: pull from it. `gap`: nothing of it was copied before.
     pub(crate) fn owe(&mut self, from: NodeId, gap: bool, due: Now) {
-        let pull = self.pulls.entry(from).or_insert(Pull { due, began: None, failures: 0, gap });
+        let new = Pull { due, began: None, failures: 0, gap, first: false };
+        let pull = self.pulls.entry(from).or_insert(new);
         pull.gap |= gap;
         pull.due = pull.due.min(due);
         // One under way began before whatever gave the reason for this one.
@@ -122,10 +126,11 @@ impl Filling {
             self.forget(from);
             return Err(());
         }
-        pull.gap = false;
         // Something may have come up while it ran.
         if pull.due <= began {
             self.pulls.remove(from);
+        } else {
+            pull.first = false;
         }
         self.done_with(from, began);
         Ok(())
@@ -143,6 +148,16 @@ impl Filling {
     /// Whether a member may hold what should be here.
     pub(crate) fn has_gap(&self, member: &NodeId) -> bool {
         self.pulls.get(member).is_some_and(|pull| pull.gap)
+    }
+
+    /// All pulls owed now are the first ones of a node that looks around.
+    pub(crate) fn mark_first(&mut self) {
+        self.pulls.values_mut().for_each(|pull| pull.first = true);
+    }
+
+    /// Whether one of the first pulls is still owed.
+    pub(crate) fn owes_first(&self) -> bool {
+        self.pulls.values().any(|pull| pull.first)
     }
 
     /// Where members were whose share is still being copied.
@@ -169,8 +184,8 @@ mod tests {
         assert!(filling.has_gap(&from));
         assert_eq!(filling.ended(&from, PullEnd::Failed, at(10)), Ok(()));
         assert!(filling.begin(at(10)).is_empty() && filling.has_gap(&from));
-        assert_eq!(filling.begin(at(510)), [from]);
-        assert_eq!(filling.ended(&from, PullEnd::Done, at(520)), Ok(()));
+        assert_eq!(filling.begin(at(260)), [from]);
+        assert_eq!(filling.ended(&from, PullEnd::Done, at(270)), Ok(()));
         assert!(!filling.has_gap(&from) && filling.begin(at(99_999)).is_empty());
     }
 
@@ -207,7 +222,7 @@ mod tests {
     #[test]
     fn few_pulls_run_at_once() {
         let mut filling = Filling::default();
-        (0..20).for_each(|n| filling.owe(peer(n).id, true, at(0)));
+        (0..50).for_each(|n| filling.owe(peer(n).id, true, at(0)));
         assert_eq!(filling.begin(at(0)).len(), AT_ONCE);
         assert!(filling.begin(at(0)).is_empty());
     }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::NodeId;
-use base::limits::REPLICAS;
 
 use super::connections::{self, CONNECTIONS_MAX, Candidate};
 use super::detector::{Belief, HELPERS, NEIGHBOURS, QUIET, ROUND};
@@ -22,6 +21,10 @@ use crate::wire::{Bye, Contact, Hello, Notice, Rumour};
 const REDIAL: Duration = Duration::from_secs(1);
 /// Members of whom others told, waiting to be proven by a connection.
 const CLAIMS_MAX: usize = 512;
+/// One that never gives what it has keeps a newcomer from vouching for anything no longer than this.
+const FIRST_PULLS: Duration = Duration::from_secs(15);
+/// Members known at most: far more than an event has, far fewer than a stranger can make up.
+const KNOWN_MAX: usize = 1024;
 /// Members gone that are tried again from time to time: they may only have been out of reach.
 const LOST_MAX: usize = 64;
 /// Between two such attempts.
@@ -36,8 +39,7 @@ pub(crate) enum Event {
     Link(LinkEvent),
     /// A request to it has been waiting for too long.
     Unanswered(NodeId),
-    /// A probe was answered, or not.
-    /// Answered with a digest of the members the other knows.
+    /// A probe was answered, with a digest of the members the other knows, or not.
     Probed(NodeId, Option<u64>),
     /// Another member hears this one.
     Vouched(NodeId),
@@ -87,6 +89,8 @@ pub(crate) struct Membership {
     filling: Filling,
     /// Until when this node looks around; `None` when it knows who is there.
     settling: Option<Now>,
+    /// Until when the first pulls keep it from saying that anything is not there.
+    first_until: Now,
     /// Whether the link has asked around, and a member was asked whom it knows.
     searched: bool,
     exchanged: bool,
@@ -151,11 +155,14 @@ impl Membership {
             let redial = Now::ZERO;
             known.insert(contact.id, Known { proven: true, belief, redial, ..new });
         }
+        // Whoever was there the last time is looked for in any case.
+        let settle = if known.is_empty() { settle } else { settle.max(JOINING) };
         Membership {
             me,
             known,
             filling: Filling::default(),
             settling: (!settle.is_zero()).then_some(settle),
+            first_until: Now::ZERO,
             searched: false,
             exchanged: false,
             exchanges: Exchanges::default(),
@@ -183,19 +190,20 @@ impl Membership {
                 self.probe(id, now, out);
             }
             Event::Probed(id, Some(digest)) => {
-                self.refresh(id, now, out);
+                self.refresh(id, out);
                 if self.exchanges.compare(digest == self.digest, now) {
                     self.exchange(id, out);
                 }
             }
             Event::Exchanged(contacts) => {
-                self.exchanged = true;
+                // If it was not told, time settles it.
+                self.exchanged |= contacts.is_some();
                 for contact in contacts.into_iter().flatten() {
                     self.learned(contact, now, out);
                 }
             }
             Event::Probed(id, None) => {
-                self.refresh(id, now, out);
+                self.refresh(id, out);
                 self.unanswered_probe(id, now, out);
             }
             Event::Vouched(id) => {
@@ -279,6 +287,11 @@ impl Membership {
         if id == self.me.id {
             return;
         }
+        if self.known.len() >= KNOWN_MAX && !self.known.contains_key(&id) {
+            out.push(Command::Notify(id, Notice::Bye(Bye::Full)));
+            out.push(Command::Disconnect(id));
+            return;
+        }
         // Meeting others for the first time, it does not know yet who else is there.
         if self.settling.is_none() && !self.known.values().any(|known| known.proven) {
             self.settling = Some(now + JOINING);
@@ -287,9 +300,10 @@ impl Membership {
         self.lost.retain(|lost| lost.id != id);
         let before = self.known.remove(&id);
         let met_before = before.as_ref().is_some_and(|known| known.start == Some(hello.start));
-        if hello.holds {
-            self.filling.owe(id, !met_before, now);
-        }
+        // While it was out of reach either may have missed what the other took. What it said of its
+        // entries is some time ago; asking one that has none costs one message.
+        let never_away = met_before && before.as_ref().is_some_and(|known| known.connected);
+        self.filling.owe(id, !never_away, now);
         let addresses = match &before {
             Some(known) if contact.addresses.is_empty() => Arc::clone(&known.addresses),
             _ => contact.addresses.as_slice().into(),
@@ -349,7 +363,7 @@ impl Membership {
         self.settle(now);
         let ids: Vec<NodeId> = self.known.keys().copied().collect();
         for id in ids {
-            self.refresh(id, now, out);
+            self.refresh(id, out);
             let Some(known) = self.known.get_mut(&id) else { continue };
             if known.proven && known.belief.is_gone(now) {
                 self.departed(id, false, now, out);
@@ -374,6 +388,10 @@ impl Membership {
 
     /// Whether it has looked around for long enough, or has met all it was told of.
     fn settle(&mut self, now: Now) {
+        if !self.first_until.is_zero() && (now >= self.first_until || !self.filling.owes_first()) {
+            self.first_until = Now::ZERO;
+            self.changed = true;
+        }
         let Some(until) = self.settling else { return };
         let met_all = self.searched
             && self.exchanged
@@ -382,6 +400,8 @@ impl Membership {
         if met_all || now >= until {
             self.settling = None;
             self.changed = true;
+            self.filling.mark_first();
+            self.first_until = now + FIRST_PULLS;
         }
     }
 
@@ -419,7 +439,7 @@ impl Membership {
     }
 
     /// Takes note of when a member was last heard.
-    fn refresh(&mut self, id: NodeId, _now: Now, out: &mut Vec<Command>) {
+    fn refresh(&mut self, id: NodeId, out: &mut Vec<Command>) {
         let Some(known) = self.known.get_mut(&id) else { return };
         let last = known.peer.pulse.last();
         if known.connected && known.belief.heard(last) {
@@ -491,10 +511,8 @@ impl Membership {
     fn gain_share_of(&mut self, gone: &Known, left: bool, now: Now) {
         let proven = self.known.values().filter(|known| known.proven);
         let others: Vec<&Arc<Peer>> = proven.map(|known| &known.peer).collect();
-        // With the departed and this node there were too few for anything to be gained.
-        if others.len() + 2 <= REPLICAS {
-            return;
-        }
+        // Where there were no more than three nothing is gained, but one copy of two may be lost: those
+        // who are left see to it that both have all.
         let places = others.iter().map(|peer| &peer.place).chain([&gone.peer.place]);
         let subtree = Subtree::around(self.me.place, places);
         if !subtree.contains(&gone.peer.place) {
@@ -512,9 +530,13 @@ impl Membership {
             peer: Arc::clone(&known.peer),
             addresses: Arc::clone(&known.addresses),
             well: known.belief.is_well(),
-            unpulled: self.filling.has_gap(&known.peer.id),
+            // One that is only remembered was not even met.
+            unpulled: self.filling.has_gap(&known.peer.id) || known.start.is_none(),
         });
         let departed = self.filling.departed_places();
-        View::new(Arc::clone(&self.me), members.collect(), departed, self.settling.is_none())
+        let settled = self.settling.is_none();
+        let mut view = View::new(Arc::clone(&self.me), members.collect(), departed, settled);
+        view.set_starting(self.filling.owes_first() && !self.first_until.is_zero());
+        view
     }
 }

@@ -8,6 +8,7 @@
 
 use std::time::Duration;
 
+use base::limits::VALUE_MAX;
 use base::{Entry, EntryId, NodeId};
 
 use super::Now;
@@ -17,12 +18,14 @@ use super::targets::{TargetState, Targets};
 use super::write::QUORUM;
 use crate::DhtError;
 use crate::link::Lost;
-use crate::wire::{Get, Listing, Reply, Request};
+use crate::wire::{Get, LISTING_BYTES, LISTING_ENTRIES, Listing, Reply, Request};
 
 /// An answer is not overdue before this, however fast its peer usually is.
 const HEDGE_MIN: Duration = Duration::from_millis(5);
 /// An answer of a peer that was never timed is overdue after this.
 const HEDGE_UNKNOWN: Duration = Duration::from_millis(50);
+/// Until a replica that does not answer is asked once more.
+const ASK_AGAIN: Duration = Duration::from_secs(2);
 /// Copies sent to replicas that lack them, by one read; the next read sends more.
 const REPAIRS_MAX: usize = 32;
 
@@ -48,7 +51,6 @@ pub(crate) struct Part {
 pub(crate) struct Read {
     get: Get,
     consistency: Consistency,
-    round: u32,
     targets: Option<Targets>,
     listings: Vec<(usize, Listing)>,
     deadline: Now,
@@ -63,7 +65,6 @@ impl Read {
         Read {
             get,
             consistency,
-            round: 0,
             targets: None,
             listings: Vec::new(),
             deadline: Now::ZERO,
@@ -74,10 +75,31 @@ impl Read {
     }
 
     fn begin(&mut self, context: &Context<'_>, wants: &mut Wants) {
-        self.round += 1;
-        self.retry_at = None;
-        self.listings.clear();
         self.targets = Some(Targets::of(context.view, self.get.place));
+        self.advance(context, wants);
+    }
+
+    /// Asks those again that did not answer or had not all. Whoever is slow may still answer.
+    fn ask_again(&mut self, context: &Context<'_>, wants: &mut Wants) {
+        self.retry_at = None;
+        self.listings.retain(|(_, listing)| listing.complete);
+        if let Some(targets) = &mut self.targets {
+            targets.follow(context.view);
+            for (at, target) in targets.iter_mut().enumerate() {
+                let again = match target.state {
+                    TargetState::Failed | TargetState::Refused => true,
+                    TargetState::Done => !self.listings.iter().any(|(from, _)| *from == at),
+                    // The request, or its answer, may be lost.
+                    TargetState::Waiting { since, .. } => {
+                        context.now.saturating_sub(since) >= ASK_AGAIN
+                    }
+                    TargetState::Idle | TargetState::Elsewhere => false,
+                };
+                if again {
+                    target.state = TargetState::Idle;
+                }
+            }
+        }
         self.advance(context, wants);
     }
 
@@ -117,7 +139,7 @@ impl Read {
             wants.asks.push(Ask {
                 to: target.peer.clone(),
                 addresses: target.addresses.clone(),
-                tag: Some(self.round << 8 | u32::try_from(at).unwrap_or(0xff)),
+                tag: Some(u32::try_from(at).unwrap_or(u32::MAX)),
                 request: Request::Get(self.get),
             });
         }
@@ -208,12 +230,13 @@ impl Operation for Read {
         reply: Result<Reply, Lost>,
         wants: &mut Wants,
     ) {
-        let (round, at) = (tag >> 8, (tag & 0xff) as usize);
+        let at = tag as usize;
         let Some(targets) = &mut self.targets else { return };
-        let Some(target) = targets.get_mut(at).filter(|_| round == self.round) else { return };
+        let Some(target) = targets.get_mut(at) else { return };
         match reply {
             Ok(Reply::Listed(listing)) if fits(&self.get, &listing) => {
                 target.state = TargetState::Done;
+                self.listings.retain(|(from, _)| *from != at);
                 self.listings.push((at, listing));
             }
             Ok(Reply::NotMine(closer)) => {
@@ -221,7 +244,8 @@ impl Operation for Read {
                     context.meters.malformed.add(1);
                 }
             }
-            Ok(Reply::Refused { .. }) | Err(_) => target.state = TargetState::Failed,
+            Ok(Reply::Refused { .. }) => target.state = TargetState::Failed,
+            Err(_) => target.lose(),
             Ok(_) => {
                 context.meters.malformed.add(1);
                 target.state = TargetState::Failed;
@@ -244,7 +268,7 @@ impl Operation for Read {
         self.check_waiting(context, &mut wants.overdue);
         if self.retry_at.is_some_and(|at| at <= context.now) {
             context.meters.retries.add(1);
-            self.begin(context, wants);
+            self.ask_again(context, wants);
         } else {
             self.advance(context, wants);
         }
@@ -264,7 +288,13 @@ fn fits(get: &Get, listing: &Listing) -> bool {
     let within = |id: EntryId| {
         get.after.is_none_or(|after| id > after) && get.until.is_none_or(|until| id <= until)
     };
-    listing.entries.len() <= get.entries && listing.entries.iter().all(|entry| within(entry.id()))
+    let bytes: usize = listing.entries.iter().map(Entry::cost).sum();
+    // A list is cut only where it is full: else one entry at a time could be listed for ever.
+    let is_full = listing.entries.len() >= get.entries.min(LISTING_ENTRIES)
+        || bytes + VALUE_MAX >= get.bytes.min(LISTING_BYTES);
+    listing.entries.len() <= get.entries
+        && (is_full || !listing.more)
+        && listing.entries.iter().all(|entry| within(entry.id()))
 }
 
 /// Puts answers together: of each entry the copy that wins, as far as all answers reach.

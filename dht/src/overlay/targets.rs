@@ -154,6 +154,12 @@ impl Target {
         }
     }
 
+    /// It does not answer. One that was only told of may not even exist, and must not stand in the way
+    /// of those who do.
+    pub(crate) fn lose(&mut self) {
+        self.state = if self.hops > 1 { TargetState::Elsewhere } else { TargetState::Failed };
+    }
+
     /// It is asked now.
     pub(crate) fn asked(&mut self, now: Now) {
         self.state = TargetState::Waiting { since: now, overdue: false, silent: false };

@@ -37,6 +37,8 @@ pub(crate) struct View {
     heads: Vec<u128>,
     by_id: HashMap<NodeId, usize>,
     settled: bool,
+    /// Whether it is still copying what there was before it came.
+    starting: bool,
     /// Where members were whose share of the keys is still being copied.
     departed: Vec<Place>,
     unpulled: bool,
@@ -58,7 +60,13 @@ impl View {
         let by_id = members.iter().enumerate().map(|(at, m)| (m.peer.id, at)).collect();
         let unpulled = members.iter().any(|member| member.unpulled);
         let digest = heads.iter().fold(0, |digest, head| digest ^ (*head >> 64) as u64);
-        View { me, members, heads, by_id, settled, departed, unpulled, digest }
+        View { me, members, heads, by_id, settled, starting: false, departed, unpulled, digest }
+    }
+
+    /// A node that has just come has all of nothing before it has copied from everybody: those that
+    /// came with it may be closer to a place than all who have something there.
+    pub(crate) fn set_starting(&mut self, starting: bool) {
+        self.starting = starting;
     }
 
     /// This node.
@@ -147,7 +155,7 @@ impl View {
     /// may have kept the place holds entries that were not pulled yet, and it did not come to keep
     /// the place by a departure whose share is still being copied.
     pub(crate) fn is_complete(&self, place: &Place) -> bool {
-        if !self.settled {
+        if !self.settled || self.starting {
             return false;
         }
         if self.unpulled {
@@ -167,7 +175,7 @@ impl View {
 
     /// Whether anything is still being copied here, or looked for.
     pub(crate) fn is_filling(&self) -> bool {
-        !self.settled || self.unpulled || !self.departed.is_empty()
+        !self.settled || self.starting || self.unpulled || !self.departed.is_empty()
     }
 }
 

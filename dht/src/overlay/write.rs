@@ -22,6 +22,9 @@ pub(crate) const QUORUM: usize = REPLICAS / 2 + 1;
 const ASK_AGAIN: Duration = Duration::from_millis(1500);
 /// Versions tried before an entry that others change all the time is given up.
 const ROUNDS_MAX: u32 = 64;
+/// How often one replica is believed that it holds a newer version: contention seldom takes three.
+const STALE_MAX: usize = 16;
+const LIAR: &str = "a super-node keeps naming newer versions of this value; try again";
 
 /// Writes what `entry` makes of a version.
 pub(crate) struct Write<F> {
@@ -33,6 +36,8 @@ pub(crate) struct Write<F> {
     deadline: Now,
     retry_at: Now,
     refusal: Option<(Refusal, String)>,
+    /// Which versions were named as newer, and by whom.
+    stale: Vec<(usize, Version)>,
     outcome: Option<Result<usize, DhtError>>,
 }
 
@@ -47,6 +52,7 @@ impl<F: Fn(Version) -> Entry> Write<F> {
             deadline: Now::ZERO,
             retry_at: Now::MAX,
             refusal: None,
+            stale: Vec::new(),
             outcome: None,
         }
     }
@@ -100,10 +106,23 @@ impl<F: Fn(Version) -> Entry> Write<F> {
     }
 
     /// A replica holds a newer version: everything is sent again, above it.
-    fn outbid(&mut self, held: Version, context: &Context<'_>) {
-        if held < self.version || !held.may_follow(self.version) {
-            // Nobody holds that honestly.
+    fn outbid(&mut self, at: usize, held: Version, context: &Context<'_>) {
+        self.stale.push((at, held));
+        let told = self.stale.iter().filter(|(by, _)| *by == at).count();
+        // What one alone says of a version far ahead is not believed, nor one that goes on and on.
+        let far = |version: &Version| !version.may_follow(self.version);
+        let mut others = self.stale.iter().filter(|(by, version)| *by != at && far(version));
+        let held = match others.next() {
+            Some((_, other)) if far(&held) => held.min(*other),
+            None if far(&held) => Version::ZERO,
+            _ => held,
+        };
+        if held < self.version || told > STALE_MAX {
             context.meters.malformed.add(1);
+            if let Some(target) = self.targets.as_mut().and_then(|targets| targets.get_mut(at)) {
+                target.state = TargetState::Refused;
+            }
+            self.refusal = Some((Refusal::Failed, LIAR.into()));
             return;
         }
         context.lamport.observe(held);
@@ -152,7 +171,7 @@ impl<F: Fn(Version) -> Entry> Operation for Write<F> {
             Ok(Reply::Applied) => target.state = TargetState::Done,
             Ok(Reply::Stale(held)) => {
                 target.state = TargetState::Failed;
-                self.outbid(held, context);
+                self.outbid(at, held, context);
             }
             Ok(Reply::Refused { why, text }) => {
                 let for_good = matches!(why, Refusal::OverCapacity | Refusal::Malformed);
@@ -163,7 +182,7 @@ impl<F: Fn(Version) -> Entry> Operation for Write<F> {
                 context.meters.malformed.add(1);
                 target.state = TargetState::Failed;
             }
-            Err(_) => target.state = TargetState::Failed,
+            Err(_) => target.lose(),
         }
         self.advance(context, wants);
     }

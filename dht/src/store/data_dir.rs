@@ -4,6 +4,7 @@
 //! DIR/lock          locked while a node runs; holds its process id
 //! DIR/identity      the node's private key
 //! DIR/entries.redb  the entries
+//! DIR/peers         who else was there: see `remembered.rs`
 //! DIR/format        the number of this layout; written last, when the rest is complete
 //! ```
 

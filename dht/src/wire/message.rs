@@ -75,7 +75,7 @@ pub(crate) enum Reply {
     Heard,
     /// To [`Request::ProbeFor`]: it did not answer.
     Silent,
-    /// To [`Request::Members`]: those it is connected with, the closest to the asker first.
+    /// To [`Request::Members`]: those it knows to be well, the closest to the asker first.
     Members(Vec<Contact>),
     /// To [`Request::Pull`].
     Pulled(Pulled),

@@ -110,13 +110,47 @@ fn a_stale_version_is_outbid_and_earlier_acknowledgements_do_not_count() {
 
 #[test]
 fn a_replica_that_lies_about_versions_is_left_out() {
+    for lie in [Version::new(u64::MAX), Version::ZERO] {
+        let mut bench = Bench::new(3);
+        bench.answer(Ok(Reply::Stale(lie)));
+        assert_eq!(bench.meters.malformed.get(), 1);
+        assert!(bench.lamport.tick() < Version::new(100));
+        bench.answer(Ok(Reply::Applied));
+        bench.answer(Ok(Reply::Applied));
+        assert_eq!(bench.write.outcome(), Some(Ok(2)));
+    }
+}
+
+#[test]
+fn a_replica_that_names_ever_newer_versions_is_believed_only_so_long() {
     let mut bench = Bench::new(3);
-    bench.answer(Ok(Reply::Stale(Version::new(u64::MAX))));
-    assert_eq!(bench.meters.malformed.get(), 1);
-    bench.answer(Ok(Reply::Stale(Version::ZERO)));
-    assert_eq!(bench.meters.malformed.get(), 2);
-    assert!(bench.lamport.tick() < Version::new(100));
-    assert_eq!(bench.write.outcome(), None);
+    for round in 1.. {
+        let (liar, version) = (bench.view.replicas(&bench.write.place)[0].peer.id, round * 1000);
+        let at = bench.wants.asks.iter().position(|ask| ask.to.id == liar);
+        let Some(at) = at else { break };
+        let ask = bench.wants.asks.remove(at);
+        bench.wants.asks.clear();
+        bench.step(|write, context, wants| {
+            write.answered(
+                context,
+                ask.tag.unwrap(),
+                Ok(Reply::Stale(Version::new(version))),
+                wants,
+            );
+        });
+        assert!(round < 100, "without end");
+    }
+    assert_eq!(bench.write.outcome(), None, "the others may still take it");
+}
+
+#[test]
+fn a_version_far_ahead_that_two_name_is_outbid() {
+    let mut bench = Bench::new(3);
+    let far = Version::new(1 << 41);
+    bench.answer(Ok(Reply::Stale(far)));
+    bench.answer(Ok(Reply::Stale(far)));
+    bench.wants.asks.remove(0);
+    assert_eq!(bench.version_asked(), far.next());
 }
 
 #[test]
