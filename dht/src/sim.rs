@@ -1,6 +1,6 @@
 //! The overlay simulated: many nodes in one thread, under a virtual clock, from a seed.
 //!
-//! The nodes are whole ones: the very code that runs over libp2p, on a [`net`] that delays, loses and
+//! The nodes are whole ones: the very code that runs over libp2p, on a network (`net`) that delays, loses and
 //! reorders messages as the seed says, with stores whose commits take time and that outlive their
 //! node's crashes. Time is tokio's, paused: it jumps to whatever happens next. The same seed gives
 //! the same run, message by message.
