@@ -9,6 +9,7 @@ use crate::link::{Answer, ReplySlot};
 use crate::node::Node;
 use crate::overlay::membership::Event;
 use crate::overlay::operation::{Operation, Wants};
+use crate::wire::{Refusal, Reply};
 
 /// Answers that may wait for one operation: more than it ever has requests under way.
 const ANSWERS_MAX: usize = 64;
@@ -47,14 +48,20 @@ impl<O: Operation> Drive<O> {
             answer = answers.recv() => {
                 // Never closed: this end holds a sender.
                 let Some(answer) = answer else { return };
-                if let Ok(reply) = &answer.reply
-                    && matches!(reply, crate::wire::Reply::Listed(_))
-                {
-                    answer.from.latencies.record(answer.took);
+                match &answer.reply {
+                    Ok(Reply::Listed(_)) => answer.from.latencies.record(answer.took),
+                    Ok(Reply::Refused { why, text }) if *why != Refusal::Later => {
+                        node.complain(&answer.from, text);
+                    }
+                    _ => {}
                 }
+                let malformed = node.meters.malformed.get();
                 node.with_context(|context| {
                     operation.answered(context, answer.tag, answer.reply, wants);
                 });
+                if node.meters.malformed.get() != malformed {
+                    node.complain(&answer.from, "its answer cannot be right");
+                }
             }
             () = sleep_until(wake_at) => {
                 node.with_context(|context| operation.time_passed(context, wants));

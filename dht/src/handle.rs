@@ -166,6 +166,7 @@ impl Dht {
             started: parts.started,
             events,
             leaving: false.into(),
+            next_complaint: 0.into(),
         });
         let mut membership = Membership::new(me, &parts.known, parts.settle, parts.seed);
         node.view.store(Arc::new(membership.first_view()));

@@ -1,12 +1,14 @@
 //! What the parts of a running node share: its store, its link, its view of the overlay.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use base::Entry;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
+use tracing::warn;
 
 use crate::lamport::LamportClock;
 use crate::link::{Link, ReplySlot, Response};
@@ -32,7 +34,12 @@ pub(crate) struct Node {
     pub(crate) events: mpsc::Sender<Event>,
     /// Whether it takes no more writes, for it leaves.
     pub(crate) leaving: AtomicBool,
+    /// When the next complaint may be logged, in milliseconds since the start.
+    pub(crate) next_complaint: AtomicU64,
 }
+
+/// A peer that does wrong does it often; people need to read it only now and then.
+const COMPLAINTS: Duration = Duration::from_secs(5);
 
 impl Node {
     pub(crate) fn now(&self) -> Now {
@@ -41,6 +48,24 @@ impl Node {
 
     pub(crate) fn is_leaving(&self) -> bool {
         self.leaving.load(Ordering::Relaxed)
+    }
+
+    /// Tells people that a peer did not do what it was asked to, or answered what cannot be.
+    pub(crate) fn complain(&self, peer: &Peer, what: &str) {
+        let now = u64::try_from(self.now().as_millis()).unwrap_or(u64::MAX);
+        let pause = u64::try_from(COMPLAINTS.as_millis()).unwrap_or(u64::MAX);
+        let next = self.next_complaint.load(Ordering::Relaxed);
+        let exchange = |next| {
+            self.next_complaint.compare_exchange(
+                next,
+                now + pause,
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            )
+        };
+        if now >= next && exchange(next).is_ok() {
+            warn!(peer = %peer.id, what, "a super-node did not do what it was asked to");
+        }
     }
 
     /// Runs `act` with what an operation sees of this node.

@@ -18,7 +18,7 @@ use super::targets::{TargetState, Targets};
 use super::write::QUORUM;
 use crate::DhtError;
 use crate::link::Lost;
-use crate::wire::{Get, LISTING_BYTES, LISTING_ENTRIES, Listing, Reply, Request};
+use crate::wire::{Get, LISTING_BYTES, LISTING_ENTRIES, Listing, Refusal, Reply, Request};
 
 /// An answer is not overdue before this, however fast its peer usually is.
 const HEDGE_MIN: Duration = Duration::from_millis(5);
@@ -57,6 +57,8 @@ pub(crate) struct Read {
     wake_at: Now,
     /// When to begin anew, once nobody is left to ask.
     retry_at: Option<Now>,
+    /// What a replica said that will not answer.
+    refusal: Option<String>,
     outcome: Option<Result<Part, DhtError>>,
 }
 
@@ -70,6 +72,7 @@ impl Read {
             deadline: Now::ZERO,
             wake_at: Now::MAX,
             retry_at: None,
+            refusal: None,
             outcome: None,
         }
     }
@@ -87,13 +90,13 @@ impl Read {
             targets.follow(context.view);
             for (at, target) in targets.iter_mut().enumerate() {
                 let again = match target.state {
-                    TargetState::Failed | TargetState::Refused => true,
+                    TargetState::Failed => true,
                     TargetState::Done => !self.listings.iter().any(|(from, _)| *from == at),
                     // The request, or its answer, may be lost.
                     TargetState::Waiting { since, .. } => {
                         context.now.saturating_sub(since) >= ASK_AGAIN
                     }
-                    TargetState::Idle | TargetState::Elsewhere => false,
+                    TargetState::Idle | TargetState::Refused | TargetState::Elsewhere => false,
                 };
                 if again {
                     target.state = TargetState::Idle;
@@ -123,6 +126,12 @@ impl Read {
         }
         if complete >= needed && needed > 0 {
             self.finish(context, &chosen, wants);
+            return;
+        }
+        // Disks that failed will not answer later.
+        let refused = states.clone().filter(|state| *state == TargetState::Refused).count();
+        if refused > 0 && chosen.len() - refused < needed {
+            self.outcome = Some(Err(DhtError::NoQuorum(self.refusal.take().unwrap_or_default())));
             return;
         }
         let expected = |state| matches!(state, TargetState::Waiting { overdue: false, .. });
@@ -244,7 +253,11 @@ impl Operation for Read {
                     context.meters.malformed.add(1);
                 }
             }
-            Ok(Reply::Refused { .. }) => target.state = TargetState::Failed,
+            Ok(Reply::Refused { why: Refusal::Later, .. }) => target.state = TargetState::Failed,
+            Ok(Reply::Refused { text, .. }) => {
+                target.state = TargetState::Refused;
+                self.refusal = Some(text);
+            }
             Err(_) => target.lose(),
             Ok(_) => {
                 context.meters.malformed.add(1);

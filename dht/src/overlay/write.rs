@@ -174,7 +174,7 @@ impl<F: Fn(Version) -> Entry> Operation for Write<F> {
                 self.outbid(at, held, context);
             }
             Ok(Reply::Refused { why, text }) => {
-                let for_good = matches!(why, Refusal::OverCapacity | Refusal::Malformed);
+                let for_good = why != Refusal::Later;
                 target.state = if for_good { TargetState::Refused } else { TargetState::Failed };
                 self.refusal = Some((why, text));
             }

@@ -9,7 +9,7 @@ use crate::lamport::LamportClock;
 use crate::meters::Meters;
 use crate::overlay::view::View;
 use crate::overlay::view::tests::view;
-use crate::wire::Contact;
+use crate::wire::{Contact, Refusal};
 
 struct Bench {
     view: View,
@@ -188,6 +188,19 @@ fn answers_that_do_not_fit_the_question_are_not_used() {
     bench.answer(listed(many.collect(), true));
     assert_eq!(bench.meters.malformed.get(), 2);
     assert_eq!(bench.wants.asks.len(), 1, "whoever is left is asked");
+}
+
+#[test]
+fn a_failed_disk_is_told_at_once_when_too_few_are_left() {
+    let refused = || Ok(Reply::Refused { why: Refusal::Failed, text: "disk".into() });
+    let mut bench = Bench::quorum(1);
+    bench.answer(refused());
+    assert_eq!(bench.values(), Some(Err(DhtError::NoQuorum("disk".into()))));
+    let mut bench = Bench::quorum(3);
+    bench.answer(refused());
+    bench.answer(listed(vec![entry("a", 1)], true));
+    bench.answer(listed(vec![], true));
+    assert_eq!(bench.values(), Some(Ok(vec!["a".into()])), "two others will do");
 }
 
 #[test]
