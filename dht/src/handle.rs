@@ -1,8 +1,8 @@
 //! [`Dht`]: the one way in.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -12,12 +12,14 @@ use base::{
     ValueHash, Version,
 };
 use libp2p_identity::Keypair;
-use tokio::sync::mpsc;
-use tokio::task::AbortHandle;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::info;
 
+use crate::hand_over::hand_over;
 use crate::lamport::LamportClock;
+use crate::leases::Leases;
 use crate::link::{JoinError, Link, LinkEvent, Responder};
 use crate::listing::PageBuilder;
 use crate::meters::Meters;
@@ -30,15 +32,17 @@ use crate::overlay::{Peer, Pulse};
 use crate::p2p::{P2pConfig, P2pLink};
 use crate::page::{Page, PageRequest};
 use crate::remembered::Remembered;
-use crate::serve::Server;
+use crate::serve::{PULLS_MAX, Server};
 use crate::status::{Health, PeerStatus, Phase, Status};
 use crate::store::data_dir::DataDir;
 use crate::store::{DiskOptions, DiskStore, MemoryOptions, MemoryStore, Store};
+use crate::watches::Watches;
 use crate::wire::{
     Bye, Contact, Get, Hello, LISTING_BYTES, LISTING_ENTRIES, Notice, OLDEST_VERSION, VERSION,
 };
 use crate::{
-    Clock, DhtError, OpenError, Options, Storage, SystemClock, drive, fill, identity, members,
+    Clock, DhtError, OpenError, Options, Storage, SystemClock, drive, identity, leases, members,
+    watches,
 };
 
 /// Events that may wait for the membership task.
@@ -61,12 +65,19 @@ pub struct Dht {
 struct Inner {
     node: Arc<Node>,
     remembered: Remembered,
-    task: AbortHandle,
+    /// What runs for the node: membership, and both sides of watches.
+    tasks: Mutex<JoinSet<()>>,
+}
+
+impl Inner {
+    fn stop_tasks(&self) {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
+    }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.task.abort();
+        self.stop_tasks();
         let closing = self.node.link.close();
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(closing);
@@ -165,6 +176,9 @@ impl Dht {
             meters: Meters::default(),
             started: parts.started,
             events,
+            leases: Leases::default(),
+            watches: Watches::default(),
+            pulls: Arc::new(Semaphore::new(PULLS_MAX)),
             leaving: false.into(),
             next_complaint: 0.into(),
         });
@@ -177,8 +191,13 @@ impl Dht {
             parts.link_events,
             parts.remembered.clone(),
         );
-        let task = tokio::spawn(running).abort_handle();
-        Dht { inner: Arc::new(Inner { node, remembered: parts.remembered, task }) }
+        let mut tasks = JoinSet::new();
+        tasks.spawn(running);
+        tasks.spawn(leases::tell(Arc::clone(&node)));
+        tasks.spawn(watches::keep(Arc::clone(&node)));
+        Dht {
+            inner: Arc::new(Inner { node, remembered: parts.remembered, tasks: Mutex::new(tasks) }),
+        }
     }
 
     /// What answers other super-nodes for this one.
@@ -336,13 +355,13 @@ impl Dht {
     pub async fn leave(&self) {
         let node = &self.inner.node;
         node.leaving.store(true, Ordering::Relaxed);
-        if timeout(HAND_OVER, fill::hand_over(node)).await.is_err() {
+        if timeout(HAND_OVER, hand_over(node)).await.is_err() {
             info!("not all was handed over in time; the others have copies of it");
         }
         for member in node.view.load().members().iter().skip(1) {
-            node.link.notify(member.peer.id, Notice::Bye(Bye::Leaving));
+            let _ = node.link.notify(member.peer.id, Notice::Bye(Bye::Leaving));
         }
-        self.inner.task.abort();
+        self.inner.stop_tasks();
         node.link.close().await;
     }
 
@@ -351,7 +370,7 @@ impl Dht {
     pub async fn close(&self) {
         let node = &self.inner.node;
         node.leaving.store(true, Ordering::Relaxed);
-        self.inner.task.abort();
+        self.inner.stop_tasks();
         node.link.close().await;
         self.inner.remembered.close().await;
         node.store.close().await;
@@ -451,7 +470,11 @@ impl Dht {
         }
     }
 
-    async fn read(
+    pub(crate) fn node(&self) -> &Arc<Node> {
+        &self.inner.node
+    }
+
+    pub(crate) async fn read(
         &self,
         get: Get,
         consistency: Consistency,

@@ -10,12 +10,14 @@
 //! ```
 
 mod clock;
+mod cursor;
 mod drive;
 mod error;
-mod fill;
+mod hand_over;
 mod handle;
 mod identity;
 mod lamport;
+mod leases;
 mod link;
 mod listing;
 mod members;
@@ -25,16 +27,21 @@ mod options;
 mod overlay;
 mod p2p;
 mod page;
+mod prefix;
 mod remembered;
+mod repair;
 mod serve;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
 mod status;
 pub mod store;
 pub mod testnet;
+mod watch;
+mod watches;
 mod wire;
 
 pub use clock::{Clock, ManualClock, Reading, SystemClock};
+pub use cursor::Cursor;
 pub use error::{DhtError, OpenError};
 pub use handle::{Dht, Receipt, Removal};
 pub use link::JoinError;
@@ -42,3 +49,4 @@ pub use meters::{Counter, Histogram, Meters};
 pub use options::{Options, Storage};
 pub use page::{Found, Page, PageRequest};
 pub use status::{Health, PeerStatus, Phase, Status};
+pub use watch::Watched;

@@ -24,8 +24,8 @@ pub(crate) trait Link: Send + Sync + 'static {
     /// if there is no connection.
     fn request(&self, to: &Arc<Peer>, addresses: &[SocketAddr], request: Request, slot: ReplySlot);
 
-    /// Sends a notice, if there is a connection.
-    fn notify(&self, to: NodeId, notice: Notice);
+    /// Sends a notice, if there is a connection and it is not too busy; whether it is on its way.
+    fn notify(&self, to: NodeId, notice: Notice) -> bool;
 
     /// Makes a connection; the outcome is a [`LinkEvent`].
     fn dial(&self, to: Contact);

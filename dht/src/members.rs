@@ -9,14 +9,14 @@ use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{debug, info, warn};
 
-use crate::fill;
 use crate::link::{LinkEvent, Strange};
 use crate::node::Node;
 use crate::overlay::Peer;
 use crate::overlay::membership::{Command, Event, Membership, News};
 use crate::remembered::Remembered;
+use crate::repair::repair;
 use crate::serve::{probe, question};
-use crate::wire::{Reply, Request};
+use crate::wire::{Notice, Reply, Request};
 
 /// Between two looks at the time: fine enough for half-second rules, and nothing to a sleeping CPU.
 const TICK: Duration = Duration::from_millis(100);
@@ -39,7 +39,13 @@ pub(crate) async fn run(
             biased;
             // First, so that no flood of events stops the time.
             _ = ticks.tick() => Event::Tick,
-            Some(event) = link_events.recv() => Event::Link(event),
+            Some(event) = link_events.recv() => {
+                if let LinkEvent::Notice(from, Notice::Changed(places)) = &event {
+                    node.watches.changed(from, places);
+                    continue;
+                }
+                Event::Link(event)
+            }
             Some(event) = events.recv() => event,
         };
         membership.handle(event, node.now(), &mut commands);
@@ -63,18 +69,19 @@ fn execute(node: &Arc<Node>, command: Command, remembered: &Remembered) {
             });
         }
         Command::Disconnect(peer) => node.link.disconnect(peer),
-        Command::Notify(to, notice) => node.link.notify(to, notice),
+        // One that is not sent is no loss: what it says others find out.
+        Command::Notify(to, notice) => drop(node.link.notify(to, notice)),
         Command::Probe(peer) => {
             let id = peer.id;
             let probe = probe(Arc::clone(node), peer);
             report(node, async move { Some(Event::Probed(id, probe.await)) });
         }
         Command::ProbeFor { helper, target } => report(node, probe_for(node, helper, target)),
-        Command::Pull(peer) => {
-            let (id, pull) = (peer.id, fill::pull(Arc::clone(node), peer));
+        Command::Repair { from, thorough, departed } => {
+            let (id, repair) = (from.id, repair(Arc::clone(node), from, thorough, departed));
             report(node, async move {
-                let end = pull.await;
-                debug!(peer = %id, ?end, "pulled");
+                let end = repair.await;
+                debug!(peer = %id, thorough, ?end, "repaired");
                 Some(Event::Pulled(id, end))
             });
         }

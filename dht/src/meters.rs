@@ -37,10 +37,16 @@ pub struct Meters {
     pub retries: Counter,
     /// Copies sent to replicas that a read found to lack them.
     pub read_repairs: Counter,
+    /// Ranges whose digests were compared with another replica's.
+    pub ranges_compared: Counter,
     /// Entries copied here because this node came to keep them.
     pub entries_pulled: Counter,
     /// Entries handed over when leaving.
     pub entries_handed_over: Counter,
+    /// Waits for a key to change.
+    pub watches: Counter,
+    /// Messages by which others were told of changes.
+    pub changes_told: Counter,
     /// Members that were suspected.
     pub suspicions: Counter,
     /// Members that were held to be gone.

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use base::Entry;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 use tracing::warn;
 
 use crate::lamport::LamportClock;
+use crate::leases::Leases;
 use crate::link::{Link, ReplySlot, Response};
 use crate::meters::Meters;
 use crate::overlay::membership::Event;
@@ -19,6 +20,7 @@ use crate::overlay::view::View;
 use crate::overlay::{Now, Peer};
 use crate::serve;
 use crate::store::Store;
+use crate::watches::Watches;
 use crate::wire::Request;
 
 /// A running node.
@@ -30,6 +32,11 @@ pub(crate) struct Node {
     pub(crate) lamport: LamportClock,
     pub(crate) meters: Meters,
     pub(crate) started: Instant,
+    /// Who is told of changes here, and what this node is told of.
+    pub(crate) leases: Leases,
+    pub(crate) watches: Watches,
+    /// Pulls that may be served at once.
+    pub(crate) pulls: Arc<Semaphore>,
     /// What operations have to tell the membership task.
     pub(crate) events: mpsc::Sender<Event>,
     /// Whether it takes no more writes, for it leaves.

@@ -18,6 +18,7 @@ pub(crate) mod membership;
 pub(crate) mod operation;
 mod peer;
 pub(crate) mod read;
+pub(crate) mod reconcile;
 pub(crate) mod share;
 mod targets;
 pub(crate) mod view;

@@ -2,9 +2,10 @@
 
 use std::ops::Bound;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base::limits::REPLICAS;
-use base::{Entry, EntryId, NodeId, Place};
+use base::{Entry, NodeId, Place};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -12,17 +13,18 @@ use crate::link::{Lost, ReplySlot, Responder, Response};
 use crate::node::Node;
 use crate::overlay::Peer;
 use crate::overlay::detector::UNANSWERED;
-use crate::overlay::share::Subtree;
 use crate::overlay::view::Member;
-use crate::store::{Applied, ListLimit, StoreError};
+use crate::store::{Applied, Digest, Fingerprint, ListLimit, StoreError};
 use crate::wire::{
-    Get, LISTING_BYTES, LISTING_ENTRIES, Listing, MEMBERS_MAX, Pulled, Refusal, Reply, Request,
-    TEXT_MAX,
+    Get, LISTING_BYTES, LISTING_ENTRIES, Listing, MEMBERS_MAX, Pull, Pulled, Refusal, Reply,
+    Request, TEXT_MAX,
 };
 
 /// Copies that only make replicas alike are taken by one more member than the replicas: the next in
 /// line, should one of them leave.
 pub(crate) const NEAR: usize = REPLICAS + 1;
+/// Pulls served at once.
+pub(crate) const PULLS_MAX: usize = 4;
 /// What one part of a pull looks at, in entries and bytes: some milliseconds' work.
 const PULL: ListLimit = ListLimit { entries: 512, bytes: 128 * 1024 };
 
@@ -64,10 +66,29 @@ pub(crate) fn respond(node: &Arc<Node>, from: NodeId, request: Request) -> Respo
             let others = known.filter(|m| m.peer.id != from && m.peer.id != node.me.id && m.well);
             Response::Now(Reply::Members(others.map(Member::contact).collect()))
         }
-        Request::Pull { after } => {
-            let node = Arc::clone(node);
-            Response::Later(Box::pin(async move { pull(&node, from, after) }))
+        Request::Digests(ranges) => {
+            let digests = ranges.iter().map(|range| node.store.digest(range));
+            let digests: Option<Vec<Digest>> = digests.collect();
+            Response::Now(digests.map_or_else(
+                || refusal(Refusal::Later, "this super-node has just started; try again"),
+                Reply::Digests,
+            ))
         }
+        Request::Pull(wanted) => {
+            // Some at a time: whoever asks for little must not wait for many who ask for much.
+            let Ok(permit) = Arc::clone(&node.pulls).try_acquire_owned() else {
+                return Response::Now(refusal(
+                    Refusal::Later,
+                    "others are being given copies; try again",
+                ));
+            };
+            let node = Arc::clone(node);
+            Response::Later(Box::pin(async move {
+                let _permit = permit;
+                pull(&node, from, wanted)
+            }))
+        }
+        Request::Watch { places, lease_ms } => Response::Now(watch(node, from, &places, lease_ms)),
     }
 }
 
@@ -113,30 +134,57 @@ async fn apply(node: Arc<Node>, place: Place, entry: Entry, repair: bool) -> Rep
         return refusal;
     }
     match applied {
-        Ok(Applied::Stored { .. }) => Reply::Applied,
+        Ok(Applied::Stored { .. }) => {
+            node.leases.changed(&place);
+            Reply::Applied
+        }
         Ok(Applied::Stale(held)) => Reply::Stale(held),
         Err(error) => refused(&error),
     }
 }
 
-/// Lists what `from` should have. Only once this node counts it as a member: from then on it takes
-/// no writes that are for the other.
-fn pull(node: &Node, from: NodeId, after: Option<(Place, EntryId)>) -> Reply {
+/// Lists what `from` should have and lacks. Only once this node counts it as a member: from then on it
+/// takes no writes that are for the other.
+fn pull(node: &Node, from: NodeId, wanted: Pull) -> Reply {
     let view = node.view.load();
     let Some(asker) = view.member(&from) else {
         return refusal(Refusal::Later, "this super-node does not know you yet; try again");
     };
     let asker = asker.peer.place;
-    let subtree = Subtree::around(asker, view.members().iter().map(|m| &m.peer.place));
-    let scanned = match node.store.scan(&subtree.places(), after, PULL) {
-        Ok(scanned) => scanned,
-        Err(error) => return refused(&error),
-    };
-    let last = scanned.entries.last().map(|(place, entry)| (*place, entry.id()));
+    let Pull { ranges, after, mut have } = wanted;
+    have.sort_unstable();
     // The asker decides what it keeps; it may know already that somebody is gone.
-    let theirs = |(place, _): &(Place, Entry)| view.rank(place, &asker) < NEAR + 2;
-    let entries = scanned.entries.into_iter().filter(theirs).collect();
-    Reply::Pulled(Pulled { entries, next: last.filter(|_| scanned.more) })
+    let theirs = |(place, entry): &(Place, Entry)| {
+        view.rank(place, &asker) < NEAR + 2
+            && have.binary_search(&Fingerprint::of(place, entry).mark()).is_err()
+    };
+    let (mut entries, mut left, mut last) = (Vec::new(), PULL, None);
+    for range in ranges {
+        let scanned = match node.store.scan(&range.places(), after, left) {
+            Ok(scanned) => scanned,
+            Err(error) => return refused(&error),
+        };
+        let bytes: usize = scanned.entries.iter().map(|(_, entry)| entry.cost()).sum();
+        left.entries = left.entries.saturating_sub(scanned.entries.len());
+        left.bytes = left.bytes.saturating_sub(bytes);
+        last = scanned.entries.last().map(|(place, entry)| (*place, entry.id())).or(last);
+        entries.extend(scanned.entries.into_iter().filter(theirs));
+        if scanned.more || left.entries == 0 || left.bytes == 0 {
+            return Reply::Pulled(Pulled { entries, next: last });
+        }
+    }
+    Reply::Pulled(Pulled { entries, next: None })
+}
+
+/// Tells `from` from now on when something changes at these places, of those this node keeps.
+fn watch(node: &Node, from: NodeId, places: &[Place], lease_ms: u32) -> Reply {
+    let view = node.view.load();
+    let mine = places.iter().filter(|place| view.keeps(place, NEAR));
+    let lease = Duration::from_millis(lease_ms.into());
+    if node.leases.grant(from, mine.copied(), lease, node.now()) {
+        return Reply::Watching;
+    }
+    refusal(Refusal::OverCapacity, "this super-node is asked to watch too much")
 }
 
 /// Asks a member whether it is there: the digest of the members it knows, if it says so in time.
@@ -152,7 +200,7 @@ pub(crate) async fn question(
     node: &Node,
     peer: &Arc<Peer>,
     request: Request,
-    patience: std::time::Duration,
+    patience: Duration,
 ) -> Option<Result<Reply, Lost>> {
     let (to, mut answers) = mpsc::channel(1);
     node.meters.requests.add(1);

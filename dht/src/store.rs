@@ -8,6 +8,7 @@
 //!                  ├─ data_dir: lock, format, files
 //!                  ├─ queue ─► writer: groups of operations, one commit each
 //!                  ├─ compact: a smaller copy of the file
+//!                  ├─ digest_index: digests of what the file holds, made after a start
 //!                  └─ timeline: lifetimes across restarts
 //! ```
 
@@ -15,6 +16,8 @@ mod change;
 mod compact;
 pub(crate) mod data_dir;
 mod database;
+mod digest;
+mod digest_index;
 mod disk;
 mod memory;
 mod queue;
@@ -31,8 +34,11 @@ use std::pin::Pin;
 use base::limits::{BYTES_PER_KEY_MAX, ENTRIES_PER_KEY_MAX};
 use base::{Entry, EntryId, Place, Version};
 
+pub use digest::{Digest, Fingerprint, LEAF_BITS};
 pub use disk::{DiskOptions, DiskStore};
 pub use memory::{MemoryOptions, MemoryStore};
+
+pub use crate::prefix::Prefix;
 
 /// What a store's slower calls return.
 pub type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -68,6 +74,11 @@ pub trait Store: Send + Sync + 'static {
         after: Option<(Place, EntryId)>,
         limit: ListLimit,
     ) -> Result<Scanned, StoreError>;
+
+    /// The digest of all that is held at the places of a prefix, at most [`LEAF_BITS`] deep; a deeper one
+    /// has the digest of all its leaf. `None` while the digests are still being made, after a start.
+    /// What has expired may be in it for some seconds.
+    fn digest(&self, prefix: &Prefix) -> Option<Digest>;
 
     /// Counts over everything held.
     fn totals(&self) -> Totals;

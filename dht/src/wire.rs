@@ -20,7 +20,8 @@ mod tests;
 pub(crate) use build::encode;
 pub(crate) use frame::{FRAME_MAX, FrameSplitter, SMALL_MAX};
 pub(crate) use message::{
-    Bye, Contact, Get, Hello, Listing, Message, Notice, Pulled, Refusal, Reply, Request, Rumour,
+    Bye, Contact, Get, Hello, Listing, Message, Notice, Pull, Pulled, Refusal, Reply, Request,
+    Rumour,
 };
 pub(crate) use parse::{WireError, decode};
 
@@ -41,5 +42,11 @@ pub(crate) const MEMBERS_MAX: usize = 256;
 pub(crate) const ADDRESSES_MAX: usize = 4;
 /// Most entries in one message.
 pub(crate) const ENTRIES_MAX: usize = 1100;
+/// Most ranges one message asks for.
+pub(crate) const RANGES_MAX: usize = 256;
+/// Most entries one says to have: 64 KiB of marks.
+pub(crate) const HAVE_MAX: usize = 8192;
+/// Most places one message names: what fits into a small frame.
+pub(crate) const PLACES_MAX: usize = 200;
 /// Longest text in a message, in bytes.
 pub(crate) const TEXT_MAX: usize = 256;

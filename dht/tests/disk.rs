@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use base::{Entry, SecretTag, Value, Version};
-use dht::store::{ALL_IDS, Applied, DiskOptions, DiskStore, Store, StoreError};
+use dht::store::{ALL_IDS, Applied, DiskOptions, DiskStore, Prefix, Store, StoreError};
 use dht::{OpenError, Reading};
-use support::{DAY, EVERYTHING, Kit, clock, life, open, place, put, removal, settle};
+use support::{DAY, EVERYTHING, Kit, clock, life, open, place, put, removal, settle, until_digest};
 use tempfile::TempDir;
 
 const HOUR: u64 = 3_600_000;
@@ -37,6 +37,21 @@ async fn what_was_acknowledged_comes_back_with_its_counts() {
         (again.live, again.tombstones, again.bytes),
         (totals.live, totals.tombstones, totals.bytes)
     );
+}
+
+#[tokio::test]
+async fn digests_are_made_anew_after_a_start_while_the_store_is_written() {
+    let (dir, clock) = (tempfile::tempdir().unwrap(), clock());
+    let entry = |n: u32, version| (place(&n.to_string()), put("v", version, DAY));
+    let store: Arc<dyn Store> = Arc::new(open(&dir, &clock));
+    // More than are read at a time.
+    settle(&store, (0..3000).map(|n| entry(n, 1))).await;
+    store.close().await;
+    drop(store);
+    let store: Arc<dyn Store> = Arc::new(open(&dir, &clock));
+    settle(&store, (2500..3500).map(|n| entry(n, 2))).await;
+    let held = (0..3500).map(|n| entry(n, if n < 2500 { 1 } else { 2 }));
+    until_digest(&*store, &Prefix::everything(), &held.collect::<Vec<_>>()).await;
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use base::{Key, SecretTag, Ttl, Value};
 use dht::testnet::Testnet;
-use dht::{Dht, DhtError, Health, Options, PageRequest, Phase, Removal, Storage};
+use dht::{Cursor, Dht, DhtError, Health, Options, PageRequest, Phase, Removal, Storage, Watched};
 
 /// Longest wait for anything: a slow, shared machine is slow, not stuck.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -145,4 +145,74 @@ async fn a_restarted_node_looks_for_those_it_knew() {
     assert_eq!(node.status().peers.len(), 1);
     node.close().await;
     other.close().await;
+}
+
+/// Values as texts.
+fn texts(watched: &Watched) -> Vec<String> {
+    let text = |found: &dht::Found| String::from_utf8_lossy(found.value.as_bytes()).into_owned();
+    watched.values.iter().map(text).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_watches_a_key_is_told_of_each_state_that_lasts() {
+    let testnet = Testnet::start(4).await.unwrap();
+    let (here, there, key) = (testnet.node(0), testnet.node(3), key(1));
+    let nothing = here.watch(&key, None, PATIENCE).await.unwrap();
+    assert!(nothing.values.is_empty());
+    let cursor = nothing.cursor;
+    let same = here.watch(&key, Some(cursor), Duration::from_millis(50)).await.unwrap();
+    assert_eq!(same, nothing, "nothing changed until the end of the wait");
+
+    let waiting = here.watch(&key, Some(cursor), PATIENCE);
+    let put = there.put(&key, value(1), SecretTag::NONE, Ttl::MAX);
+    let (put, told) = tokio::join!(put, waiting);
+    let told = (put.unwrap(), told.unwrap()).1;
+    assert_eq!(texts(&told), ["value 1"]);
+    assert_eq!(here.watch(&key, None, PATIENCE).await.unwrap().cursor, told.cursor);
+    assert_eq!(there.watch(&key, None, PATIENCE).await.unwrap().cursor, told.cursor);
+
+    let waiting = here.watch(&key, Some(told.cursor), PATIENCE);
+    let value = value(1);
+    let (removed, told) = tokio::join!(there.remove(&key, &value, None), waiting);
+    assert_eq!(removed, Ok(Removal::Removed));
+    assert_eq!(told.unwrap(), nothing, "the state before is the state after");
+    let unknown = Cursor::from_bytes([7; Cursor::LEN]);
+    assert_eq!(here.watch(&key, Some(unknown), PATIENCE).await.unwrap(), nothing);
+    testnet.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_expires_is_a_change() {
+    let testnet = Testnet::start(3).await.unwrap();
+    let (node, key) = (testnet.node(0), key(1));
+    node.put(&key, value(1), SecretTag::NONE, Ttl::from_secs(1).unwrap()).await.unwrap();
+    let there = node.watch(&key, None, PATIENCE).await.unwrap();
+    let gone = node.watch(&key, Some(there.cursor), PATIENCE).await.unwrap();
+    assert!(gone.values.is_empty());
+    testnet.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_goes_on_when_the_watched_replicas_die() {
+    let testnet = Testnet::start(7).await.unwrap();
+    let key = key(1);
+    let replicas = testnet.node(0).replicas_of(&key);
+    let mut others = testnet.nodes().iter().filter(|node| !replicas.contains(&node.id()));
+    let (watcher, writer) = (others.next().unwrap(), others.next().unwrap());
+    let before = watcher.watch(&key, None, PATIENCE).await.unwrap();
+    let waiting = watcher.watch(&key, Some(before.cursor), PATIENCE);
+    let change = async {
+        // All three at once: what they were told to tell nobody knows any more.
+        for replica in testnet.nodes().iter().filter(|node| replicas.contains(&node.id())) {
+            replica.close().await;
+        }
+        until("the dead are known to be", || {
+            [watcher, writer].iter().all(|node| node.status().peers.len() == 3)
+        })
+        .await;
+        writer.put(&key, value(1), SecretTag::NONE, Ttl::MAX).await.unwrap();
+    };
+    let (told, ()) = tokio::join!(waiting, change);
+    assert_eq!(texts(&told.unwrap()), ["value 1"]);
+    testnet.close().await;
 }

@@ -11,11 +11,13 @@ use std::sync::Arc;
 use base::limits::{BYTES_PER_KEY_MAX, ENTRIES_PER_KEY_MAX, TTL_MAX_S, VALUE_MAX};
 use base::{Entry, EntryId, Lifetime, Place, Secret, SecretTag, Value, Version};
 use dht::ManualClock;
-use dht::store::{ALL_IDS, Applied, ListLimit, NoRoom, Scanned, Store, StoreError};
+use dht::store::{
+    ALL_IDS, Applied, LEAF_BITS, ListLimit, NoRoom, Prefix, Scanned, Store, StoreError,
+};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
-use support::{DAY, EVERYTHING, Kit, life, place, put, removal, settle};
+use support::{DAY, EVERYTHING, Kit, life, place, put, removal, settle, until_digest};
 
 const NEW: Applied = Applied::Stored { was_live: false };
 const OVER: Applied = Applied::Stored { was_live: true };
@@ -58,6 +60,7 @@ conformance![
     a_scan_of_an_empty_range_gives_nothing,
     a_scan_begins_after_what_need_not_be_held,
     a_scan_leaves_out_what_expired,
+    digests_are_those_of_what_is_held,
 ];
 
 async fn what_is_put_is_listed_under_its_place_only(kit: Kit) {
@@ -446,6 +449,31 @@ async fn a_scan_includes_both_ends_of_its_range(kit: Kit) {
             let found = scan(&kit, places[from]..=places[to]);
             let found: Vec<Place> = found.into_iter().map(|(place, _)| place).collect();
             assert_eq!(found, places[from..=to]);
+        }
+    }
+}
+
+async fn digests_are_those_of_what_is_held(kit: Kit) {
+    let mut model = Model::default();
+    let history = proptest::collection::vec(step(40), 300);
+    let history = history.new_tree(&mut TestRunner::deterministic()).unwrap().current();
+    let at = |key: u8| place(&format!("key {key}"));
+    for step in history {
+        take(&kit.store, &kit.clock, &mut model, step, at).await;
+    }
+    for key in 0..40 {
+        let entry = put(&format!("another {key}"), 1, DAY);
+        kit.store.apply(at(key), entry.clone()).await.unwrap();
+        model.merge(at(key), entry);
+    }
+    // What expires is found a second later at most.
+    kit.clock.advance_ms(1000);
+    model.now += 1000;
+    let held = model.scan(&EVERYWHERE);
+    assert!(held.len() >= 40, "too few to tell: {}", held.len());
+    for bits in [0, 1, 3, 8, 11, LEAF_BITS] {
+        for range in [at(0), at(1), at(2)].map(|place| Prefix::of(&place, bits)) {
+            until_digest(&*kit.store, &range, &held).await;
         }
     }
 }

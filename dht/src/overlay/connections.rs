@@ -4,7 +4,7 @@ use base::{NodeId, Place};
 
 use super::Now;
 use super::detector::NEIGHBOURS;
-use super::share::shared_bits;
+use crate::prefix::shared_bits;
 
 /// Most connections of a node: each costs some 200 kB and a little traffic.
 pub(crate) const CONNECTIONS_MAX: usize = 150;

@@ -11,11 +11,15 @@ use base::{NodeId, Place};
 
 use super::Now;
 
-/// Pulls under way at once: enough to be done within a second at an event, few enough to leave the
-/// air to others.
-const AT_ONCE: usize = 8;
-/// What looks like a departure may be a Wi-Fi scan; copying waits so long.
-pub(crate) const CALM: Duration = Duration::from_secs(5);
+/// Pulls under way at once: few enough to leave the air to others, and what one brings the next need
+/// not.
+const AT_ONCE: usize = 4;
+/// Within this time each member that keeps something with this node is compared with, if not for a
+/// better reason, and what differs is mended.
+pub(crate) const REPAIR_INTERVAL: Duration = Duration::from_secs(30);
+/// Between two such comparisons, at least and at most.
+const ROUTINE_MIN: Duration = Duration::from_secs(1);
+const ROUTINE_MAX: Duration = Duration::from_secs(15);
 /// Until a failed pull is tried again.
 const RETRY: Duration = Duration::from_millis(250);
 /// The same when there was no room here: somebody has to make some.
@@ -23,6 +27,8 @@ const NO_ROOM_RETRY: Duration = Duration::from_secs(30);
 /// After so many failed pulls a member is held to have nothing: it may be hostile, and must not keep
 /// others from saying that something is not there.
 const ATTEMPTS: u32 = 8;
+/// The same for pulls that the other was not ready for: it reads a large store when it starts.
+const LATERS: u32 = 40;
 
 /// How a pull ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +37,8 @@ pub(crate) enum PullEnd {
     Done,
     /// The other did not give it.
     Failed,
+    /// It was not ready to.
+    Later,
     /// There is no room here for it: this node does not have all it should, and must not say so.
     NoRoom,
 }
@@ -40,6 +48,17 @@ pub(crate) enum PullEnd {
 pub(crate) struct Filling {
     pulls: BTreeMap<NodeId, Pull>,
     departed: Vec<Departed>,
+    /// When each member was compared with last.
+    compared: BTreeMap<NodeId, Now>,
+    next_routine: Now,
+}
+
+/// A pull to begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Begin {
+    pub(crate) from: NodeId,
+    /// Whether all has to be looked at, however little comes of it.
+    pub(crate) thorough: bool,
 }
 
 #[derive(Debug)]
@@ -47,6 +66,9 @@ struct Pull {
     due: Now,
     began: Option<Now>,
     failures: u32,
+    laters: u32,
+    /// Whether there is a reason for it; else it is only its turn.
+    thorough: bool,
     /// Whether nothing can be said to be missing before this pull is done.
     gap: bool,
     /// Whether it is owed since the node looked around for others: until all of those are done it has
@@ -65,9 +87,11 @@ struct Departed {
 impl Filling {
     /// A member has entries: pull from it. `gap`: nothing of it was copied before.
     pub(crate) fn owe(&mut self, from: NodeId, gap: bool, due: Now) {
-        let new = Pull { due, began: None, failures: 0, gap, first: false };
+        let new =
+            Pull { due, began: None, failures: 0, laters: 0, thorough: true, gap, first: false };
         let pull = self.pulls.entry(from).or_insert(new);
         pull.gap |= gap;
+        pull.thorough = true;
         pull.due = pull.due.min(due);
         // One under way began before whatever gave the reason for this one.
         if let Some(began) = pull.began
@@ -77,16 +101,28 @@ impl Filling {
         }
     }
 
+    /// Whether it is time for [`Filling::routine`].
+    pub(crate) fn is_routine_due(&self, now: Now) -> bool {
+        let is_busy = |pull: &Pull| pull.began.is_some() || pull.due <= now;
+        self.next_routine <= now && !self.pulls.values().any(is_busy)
+    }
+
+    /// Compares with one of the members that keep something with this node, if nothing better is to be
+    /// done and it is time: with the one it was done with longest ago.
+    pub(crate) fn routine(&mut self, neighbours: &[NodeId], now: Now) {
+        self.compared.retain(|member, _| neighbours.contains(member));
+        let count = u32::try_from(neighbours.len()).unwrap_or(u32::MAX).max(1);
+        self.next_routine = now + (REPAIR_INTERVAL / count).clamp(ROUTINE_MIN, ROUTINE_MAX);
+        if let Some(member) = neighbours.iter().min_by_key(|member| self.compared.get(member)) {
+            self.owe(*member, false, now);
+            self.pulls.entry(*member).and_modify(|pull| pull.thorough = false);
+        }
+    }
+
     /// A member departed, whose share `near` may have kept as well.
-    pub(crate) fn departed(
-        &mut self,
-        place: Place,
-        near: BTreeSet<NodeId>,
-        copy_at: Now,
-        now: Now,
-    ) {
+    pub(crate) fn departed(&mut self, place: Place, near: BTreeSet<NodeId>, now: Now) {
         for from in &near {
-            self.owe(*from, false, copy_at);
+            self.owe(*from, false, now);
         }
         self.departed.push(Departed { place, at: now, waiting: near });
     }
@@ -98,13 +134,14 @@ impl Filling {
     }
 
     /// Which pulls to begin now.
-    pub(crate) fn begin(&mut self, now: Now) -> Vec<NodeId> {
+    pub(crate) fn begin(&mut self, now: Now) -> Vec<Begin> {
         let running = self.pulls.values().filter(|pull| pull.began.is_some()).count();
         let due = self.pulls.iter_mut().filter(|(_, p)| p.began.is_none() && p.due <= now);
         let mut begun = Vec::new();
         for (from, pull) in due.take(AT_ONCE.saturating_sub(running)) {
             pull.began = Some(now);
-            begun.push(*from);
+            self.compared.insert(*from, now);
+            begun.push(Begin { from: *from, thorough: pull.thorough });
         }
         begun
     }
@@ -117,14 +154,22 @@ impl Filling {
             pull.due = now + NO_ROOM_RETRY;
             return Ok(());
         }
-        if end == PullEnd::Failed {
-            pull.failures += 1;
+        if end == PullEnd::Later {
+            pull.laters += 1;
             pull.due = now + RETRY;
-            if pull.failures < ATTEMPTS {
+            if pull.laters < LATERS {
                 return Ok(());
             }
+        }
+        if end != PullEnd::Done {
+            pull.failures += 1;
+            pull.due = now + RETRY;
+            if pull.failures < ATTEMPTS && pull.laters < LATERS {
+                return Ok(());
+            }
+            let given_up = pull.gap;
             self.forget(from);
-            return Err(());
+            return if given_up { Err(()) } else { Ok(()) };
         }
         // Something may have come up while it ran.
         if pull.due <= began {
@@ -175,31 +220,37 @@ mod tests {
         Duration::from_millis(millis)
     }
 
+    fn begun(filling: &mut Filling, now: Now) -> Vec<NodeId> {
+        filling.begin(now).into_iter().map(|begin| begin.from).collect()
+    }
+
     #[test]
     fn a_gap_closes_when_its_pull_is_done() {
         let (mut filling, from) = (Filling::default(), peer(1).id);
         filling.owe(from, true, at(0));
-        assert_eq!(filling.begin(at(0)), [from]);
+        assert_eq!(filling.begin(at(0)), [Begin { from, thorough: true }]);
         assert!(filling.begin(at(0)).is_empty(), "one pull from one member");
         assert!(filling.has_gap(&from));
         assert_eq!(filling.ended(&from, PullEnd::Failed, at(10)), Ok(()));
         assert!(filling.begin(at(10)).is_empty() && filling.has_gap(&from));
-        assert_eq!(filling.begin(at(260)), [from]);
+        assert_eq!(begun(&mut filling, at(260)), [from]);
         assert_eq!(filling.ended(&from, PullEnd::Done, at(270)), Ok(()));
         assert!(!filling.has_gap(&from) && filling.begin(at(99_999)).is_empty());
     }
 
     #[test]
     fn a_member_that_never_gives_what_it_claims_to_have_is_given_up() {
-        let (mut filling, from) = (Filling::default(), peer(1).id);
-        filling.owe(from, true, at(0));
-        let mut now = at(0);
-        for attempt in 1..=ATTEMPTS {
-            assert_eq!(filling.begin(now), [from]);
-            assert_eq!(filling.ended(&from, PullEnd::Failed, now).is_err(), attempt == ATTEMPTS);
-            now += RETRY;
+        for (end, attempts) in [(PullEnd::Failed, ATTEMPTS), (PullEnd::Later, LATERS)] {
+            let (mut filling, from) = (Filling::default(), peer(1).id);
+            filling.owe(from, true, at(0));
+            let mut now = at(0);
+            for attempt in 1..=attempts {
+                assert_eq!(begun(&mut filling, now), [from]);
+                assert_eq!(filling.ended(&from, end, now).is_err(), attempt == attempts);
+                now += RETRY;
+            }
+            assert!(!filling.has_gap(&from));
         }
-        assert!(!filling.has_gap(&from));
     }
 
     #[test]
@@ -207,13 +258,13 @@ mod tests {
         let mut filling = Filling::default();
         let (a, b) = (peer(1).id, peer(2).id);
         filling.owe(a, true, at(0));
-        assert_eq!(filling.begin(at(0)), [a]);
-        filling.departed(peer(3).place, [a, b].into(), at(5000), at(100));
+        assert_eq!(begun(&mut filling, at(0)), [a]);
+        filling.departed(peer(3).place, [a, b].into(), at(100));
+        assert_eq!(begun(&mut filling, at(100)), [b]);
         filling.ended(&a, PullEnd::Done, at(200)).unwrap();
         assert_eq!(filling.departed_places().len(), 1, "that pull had begun before");
-        assert!(filling.begin(at(4999)).is_empty());
-        assert_eq!(filling.begin(at(5000)).len(), 2);
-        filling.ended(&a, PullEnd::Done, at(5100)).unwrap();
+        assert_eq!(begun(&mut filling, at(200)), [a]);
+        filling.ended(&a, PullEnd::Done, at(300)).unwrap();
         assert_eq!(filling.departed_places().len(), 1);
         filling.forget(&b);
         assert!(filling.departed_places().is_empty(), "nothing can be had from who is gone");
@@ -225,5 +276,28 @@ mod tests {
         (0..50).for_each(|n| filling.owe(peer(n).id, true, at(0)));
         assert_eq!(filling.begin(at(0)).len(), AT_ONCE);
         assert!(filling.begin(at(0)).is_empty());
+    }
+
+    #[test]
+    fn each_neighbour_is_compared_with_in_turn_when_nothing_else_is_to_be_done() {
+        let mut filling = Filling::default();
+        let neighbours: Vec<NodeId> = (1..=10).map(|n| peer(n).id).collect();
+        let (mut now, mut seen) = (at(1), BTreeSet::new());
+        let end = now + REPAIR_INTERVAL;
+        filling.owe(peer(99).id, true, now);
+        assert!(!filling.is_routine_due(now), "what is owed comes first");
+        filling.forget(&peer(99).id);
+        while now < end {
+            if filling.is_routine_due(now) {
+                filling.routine(&neighbours, now);
+            }
+            for Begin { from, thorough } in filling.begin(now) {
+                assert!(!thorough);
+                seen.insert(from);
+                filling.ended(&from, PullEnd::Done, now).unwrap();
+            }
+            now += Duration::from_millis(100);
+        }
+        assert_eq!(seen.len(), neighbours.len());
     }
 }

@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::NodeId;
+use base::{NodeId, Place};
 
 use super::connections::{self, CONNECTIONS_MAX, Candidate};
 use super::detector::{Belief, HELPERS, NEIGHBOURS, QUIET, ROUND};
 use super::exchange::Exchanges;
-use super::filling::{CALM, Filling, PullEnd};
-use super::share::Subtree;
+use super::filling::{Begin, Filling, PullEnd};
+use super::share::around;
 use super::view::{Member, View};
 use super::{Now, Peer};
 use crate::link::{LinkEvent, Strange};
@@ -19,6 +19,8 @@ use crate::wire::{Bye, Contact, Hello, Notice, Rumour};
 
 /// Between two attempts to reach a member.
 const REDIAL: Duration = Duration::from_secs(1);
+/// How long one of whom others told is tried to be reached.
+const HEARSAY: Duration = Duration::from_secs(5);
 /// Members of whom others told, waiting to be proven by a connection.
 const CLAIMS_MAX: usize = 512;
 /// One that never gives what it has keeps a newcomer from vouching for anything no longer than this.
@@ -64,7 +66,12 @@ pub(crate) enum Command {
         helper: Arc<Peer>,
         target: NodeId,
     },
-    Pull(Arc<Peer>),
+    /// Copy from it what it has and this node should; where these departed kept something first.
+    Repair {
+        from: Arc<Peer>,
+        thorough: bool,
+        departed: Vec<Place>,
+    },
     Publish(View),
     Report(News),
 }
@@ -219,9 +226,13 @@ impl Membership {
             }
             Event::Tick => self.tick(now, out),
         }
-        for from in self.filling.begin(now) {
+        for Begin { from, thorough } in self.filling.begin(now) {
             match self.known.get(&from) {
-                Some(known) => out.push(Command::Pull(Arc::clone(&known.peer))),
+                Some(known) => {
+                    let (from, departed) =
+                        (Arc::clone(&known.peer), self.filling.departed_places());
+                    out.push(Command::Repair { from, thorough, departed });
+                }
                 None => self.filling.forget(&from),
             }
         }
@@ -268,7 +279,7 @@ impl Membership {
                 }
             }
             LinkEvent::Notice(_, Notice::Rumour(rumour)) => self.rumour(rumour, now, out),
-            LinkEvent::Notice(_, Notice::Hello(_)) => {}
+            LinkEvent::Notice(_, Notice::Hello(_) | Notice::Changed(_)) => {}
             LinkEvent::Strange(id, strange) => {
                 out.push(Command::Report(News::Strange(id, strange)))
             }
@@ -367,12 +378,16 @@ impl Membership {
             let Some(known) = self.known.get_mut(&id) else { continue };
             if known.proven && known.belief.is_gone(now) {
                 self.departed(id, false, now, out);
-            } else if !known.proven && now.saturating_sub(known.since) >= CALM {
+            } else if !known.proven && now.saturating_sub(known.since) >= HEARSAY {
                 self.known.remove(&id);
             } else if !known.connected && !known.parted && known.redial <= now {
                 known.redial = now + REDIAL;
                 out.push(Command::Dial(known.contact()));
             }
+        }
+        if self.filling.is_routine_due(now) {
+            let neighbours = self.neighbours();
+            self.filling.routine(&neighbours, now);
         }
         if self.next_round <= now {
             self.next_round = now + ROUND;
@@ -490,7 +505,7 @@ impl Membership {
         if !known.proven {
             return;
         }
-        self.gain_share_of(&known, left, now);
+        self.gain_share_of(&known, now);
         if left {
             out.push(Command::Report(News::Left(id)));
             return;
@@ -508,20 +523,29 @@ impl Membership {
     }
 
     /// What a departed member kept, this node may have to keep now.
-    fn gain_share_of(&mut self, gone: &Known, left: bool, now: Now) {
+    fn gain_share_of(&mut self, gone: &Known, now: Now) {
         let proven = self.known.values().filter(|known| known.proven);
         let others: Vec<&Arc<Peer>> = proven.map(|known| &known.peer).collect();
         // Where there were no more than three nothing is gained, but one copy of two may be lost: those
         // who are left see to it that both have all.
         let places = others.iter().map(|peer| &peer.place).chain([&gone.peer.place]);
-        let subtree = Subtree::around(self.me.place, places);
+        let subtree = around(self.me.place, places);
         if !subtree.contains(&gone.peer.place) {
             return;
         }
         let near = others.iter().filter(|peer| subtree.contains(&peer.place));
         let near: BTreeSet<NodeId> = near.map(|peer| peer.id).collect();
-        let copy_at = if left { now } else { now + CALM };
-        self.filling.departed(gone.peer.place, near, copy_at, now);
+        // One that is gone was silent for longer than a Wi-Fi scan; who left said so.
+        self.filling.departed(gone.peer.place, near, now);
+    }
+
+    /// The members that are well and may keep something with this node.
+    fn neighbours(&self) -> Vec<NodeId> {
+        let well = || self.known.values().filter(|known| known.proven && known.belief.is_well());
+        let places = well().map(|known| &known.peer.place);
+        let near = around(self.me.place, places.chain([&self.me.place]));
+        let near = well().filter(|known| near.contains(&known.peer.place) && known.start.is_some());
+        near.map(|known| known.peer.id).collect()
     }
 
     fn view(&self) -> View {

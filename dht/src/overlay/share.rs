@@ -1,82 +1,100 @@
-//! Which part of the space of places a member can have to do with: a subtree around its own place.
+//! Which part of the space of places a member can have to do with: a subtree around its own place; and
+//! what of it another has to do with as well.
 //!
 //! With XOR as the metric, every member of a subtree is closer to a place in it than any member
 //! outside. So where the subtree next to one's own, at some depth, has three members, none of its
 //! places is one's own; the smallest subtree around oneself outside of which that holds at every
 //! depth contains all places one keeps, and all members one keeps them with.
 
-use std::ops::RangeInclusive;
-
 use base::Place;
 use base::limits::REPLICAS;
 
-/// Bits of a place.
-const BITS: usize = Place::LEN * 8;
+use super::view::View;
+use crate::prefix::{BITS, Prefix, shared_bits};
 
-/// All places that begin with the same bits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Subtree {
-    root: Place,
-    depth: usize,
+/// Deepest ranges told apart by who keeps them: below, some of a range may be kept by others.
+const DEEPEST: usize = 24;
+
+/// The subtree that holds all places `of` keeps, and the [`REPLICAS`] and one more that are closest to
+/// each of them, when these are the members. `of` may be one of them.
+pub(crate) fn around<'a>(of: Place, members: impl Iterator<Item = &'a Place>) -> Prefix {
+    // How many members share exactly so many first bits with `of`: those of the sibling subtree.
+    let mut siblings = [0usize; BITS + 1];
+    for place in members.filter(|place| **place != of) {
+        siblings[shared_bits(place, &of)] += 1;
+    }
+    let dense = |count: &usize| *count > REPLICAS;
+    let mut depth = siblings.iter().position(|count| !dense(count)).unwrap_or(BITS);
+    // Within the subtree there must be enough of them, too.
+    let mut inside: usize = siblings[depth..].iter().sum();
+    while inside <= REPLICAS && depth > 0 {
+        depth -= 1;
+        inside += siblings[depth];
+    }
+    Prefix::of(&of, depth)
 }
 
-impl Subtree {
-    /// The subtree that holds all places `of` keeps, and the [`REPLICAS`] and one more that are
-    /// closest to each of them, when these are the members. `of` may be one of them.
-    pub(crate) fn around<'a>(of: Place, members: impl Iterator<Item = &'a Place>) -> Subtree {
-        // How many members share exactly so many first bits with `of`: those of the sibling subtree.
-        let mut siblings = [0usize; BITS + 1];
-        for place in members.filter(|place| **place != of) {
-            siblings[shared_bits(place, &of)] += 1;
-        }
-        let dense = |count: &usize| *count > REPLICAS;
-        let mut depth = siblings.iter().position(|count| !dense(count)).unwrap_or(BITS);
-        // Within the subtree there must be enough of them, too.
-        let mut inside: usize = siblings[depth..].iter().sum();
-        while inside <= REPLICAS && depth > 0 {
-            depth -= 1;
-            inside += siblings[depth];
-        }
-        Subtree { root: of, depth }
+/// The ranges of places to which this node and another member both are among the `count` closest: what
+/// both of them keep. In order.
+pub(crate) fn in_common(view: &View, other: &Place, count: usize) -> Vec<Prefix> {
+    let mine = view.me().place;
+    let whole = around(mine, view.members().iter().map(|member| &member.peer.place));
+    let mut near: Vec<Place> = view.members().iter().map(|member| member.peer.place).collect();
+    // Whoever is outside is closer to nothing inside than those inside, who are enough.
+    if near.iter().filter(|place| whole.contains(place)).count() > REPLICAS {
+        near.retain(|place| whole.contains(place));
     }
-
-    /// Whether a place lies in it.
-    pub(crate) fn contains(&self, place: &Place) -> bool {
-        shared_bits(&self.root, place) >= self.depth
+    let mut ranges = Vec::new();
+    if near.contains(other) {
+        divide(whole, &near, [&mine, other], count, &mut ranges);
     }
+    ranges
+}
 
-    /// Its places, from the first to the last.
-    pub(crate) fn places(&self) -> RangeInclusive<Place> {
-        let edge = |fill: u8| {
-            let bytes = std::array::from_fn(|at| {
-                let kept = self.depth.saturating_sub(at * 8).min(8);
-                let mask = !(0xffu16 >> kept) as u8;
-                (self.root.as_bytes()[at] & mask) | (fill & !mask)
-            });
-            Place::from_bytes(bytes)
-        };
-        edge(0)..=edge(0xff)
+/// Divides a range until it is known of each part whether both of two are among the closest to all of
+/// its places.
+fn divide(range: Prefix, near: &[Place], both: [&Place; 2], count: usize, found: &mut Vec<Prefix>) {
+    let ranks = both.map(|place| ranks(&range, near, place));
+    if ranks.iter().any(|(least, _)| *least >= count) {
+        return;
+    }
+    if range.bits() >= DEEPEST || ranks.iter().all(|(_, most)| *most < count) {
+        found.push(range);
+        return;
+    }
+    for half in range.split(1) {
+        divide(half, near, both, count, found);
     }
 }
 
-/// How many first bits two places share.
-pub(crate) fn shared_bits(a: &Place, b: &Place) -> usize {
-    let mut bits = 0;
-    for (a, b) in a.as_bytes().iter().zip(b.as_bytes()) {
-        let differing = (a ^ b).leading_zeros() as usize;
-        bits += differing;
-        if differing < 8 {
-            break;
+/// How many are closer than `of`: to the place of a range where there are the fewest, and at most.
+fn ranks(range: &Prefix, near: &[Place], of: &Place) -> (usize, usize) {
+    // What places of the range have in common decides; who is alike in that comes in any order.
+    let distance = |place: &Place| *Prefix::of(&xor(place, range.first()), range.bits()).first();
+    let limit = distance(of);
+    let (mut closer, mut alike) = (0, 0);
+    for place in near.iter().filter(|place| *place != of) {
+        match distance(place).cmp(&limit) {
+            std::cmp::Ordering::Less => closer += 1,
+            std::cmp::Ordering::Equal => alike += 1,
+            std::cmp::Ordering::Greater => {}
         }
     }
-    bits
+    (closer, closer + alike)
+}
+
+fn xor(a: &Place, b: &Place) -> Place {
+    Place::from_bytes(std::array::from_fn(|at| a.as_bytes()[at] ^ b.as_bytes()[at]))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use proptest::prelude::*;
 
     use super::*;
+    use crate::overlay::view::tests::view;
 
     fn place(n: u64) -> Place {
         Place::of(&n.to_le_bytes())
@@ -97,29 +115,38 @@ mod tests {
             near.sort_by_key(|member| member.distance(&key));
             near.truncate(REPLICAS + 1);
             for keeper in near.iter().take(REPLICAS) {
-                let subtree = Subtree::around(*keeper, members.iter());
+                let subtree = around(*keeper, members.iter());
                 prop_assert!(subtree.contains(&key) && subtree.places().contains(&key));
                 prop_assert!(near.iter().all(|member| subtree.contains(member)));
             }
         }
 
         #[test]
-        fn the_range_is_what_the_subtree_contains(root: u64, other: u64, depth in 0..40usize) {
-            let subtree = Subtree { root: place(root), depth };
-            prop_assert_eq!(subtree.places().contains(&place(other)), subtree.contains(&place(other)));
-            prop_assert!(subtree.contains(subtree.places().start()));
-            prop_assert!(subtree.contains(subtree.places().end()));
+        fn a_key_is_in_the_ranges_of_two_members_if_and_only_if_both_keep_it(count in 2..200u64, key: u64, other: prop::sample::Index) {
+            let view = view(count);
+            let other = Arc::clone(&view.members()[1 + other.index(view.members().len() - 1)].peer);
+            let key = place(key);
+            let ranges = in_common(&view, &other.place, REPLICAS);
+            let keeps = |of: &Place| view.rank(&key, of) < REPLICAS;
+            let both = keeps(&view.me().place) && keeps(&other.place);
+            prop_assert_eq!(ranges.iter().filter(|range| range.contains(&key)).count(), usize::from(both));
+            prop_assert!(ranges.windows(2).all(|pair| pair[0].places().end() < pair[1].first()));
         }
     }
 
     #[test]
-    fn a_large_overlay_leaves_each_a_small_share() {
+    fn a_large_overlay_leaves_each_a_small_share_and_few_ranges() {
         let members: Vec<Place> = (0..1000).map(place).collect();
         let near = |of: &Place| {
-            let subtree = Subtree::around(*of, members.iter());
+            let subtree = around(*of, members.iter());
             members.iter().filter(|member| subtree.contains(member)).count()
         };
         let mean = members.iter().map(near).sum::<usize>() / members.len();
         assert!(mean < 40, "{mean} of 1000 members on average");
+        let view = view(500);
+        for member in &view.members()[1..] {
+            let ranges = in_common(&view, &member.peer.place, REPLICAS);
+            assert!(ranges.len() <= 64, "{} ranges", ranges.len());
+        }
     }
 }

@@ -97,10 +97,8 @@ impl Link for P2pLink {
         }
     }
 
-    fn notify(&self, to: NodeId, notice: Notice) {
-        if let Some(link) = self.links.get(&to.peer_id()) {
-            link.notify(notice);
-        }
+    fn notify(&self, to: NodeId, notice: Notice) -> bool {
+        self.links.get(&to.peer_id()).is_some_and(|link| link.notify(notice))
     }
 
     fn dial(&self, to: Contact) {

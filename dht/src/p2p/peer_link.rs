@@ -78,11 +78,13 @@ impl PeerLink {
         }
     }
 
-    /// Sends a notice, if there is a connection.
-    pub(super) fn notify(&self, notice: Notice) {
-        if self.small.is_attached() && self.queue(&Message::Notice(notice)).is_ok() {
+    /// Sends a notice, if there is a connection and room; whether it is on its way.
+    pub(super) fn notify(&self, notice: Notice) -> bool {
+        let queued = self.small.is_attached() && self.queue(&Message::Notice(notice)).is_ok();
+        if queued {
             self.schedule();
         }
+        queued
     }
 
     /// Queues a reply, to leave with the next [`flush`](PeerLink::flush).

@@ -9,8 +9,8 @@ use base::{Entry, EntryId, Place};
 use tokio::time::{Instant, sleep};
 
 use crate::store::{
-    Applied, IdRange, ListLimit, Listed, MemoryOptions, MemoryStore, Pending, Scanned, Store,
-    StoreError, Totals,
+    Applied, Digest, IdRange, ListLimit, Listed, MemoryOptions, MemoryStore, Pending, Prefix,
+    Scanned, Store, StoreError, Totals,
 };
 use crate::{Clock, Reading};
 
@@ -79,6 +79,10 @@ impl Store for Mounted {
         limit: ListLimit,
     ) -> Result<Scanned, StoreError> {
         self.inner.store.scan(places, after, limit)
+    }
+
+    fn digest(&self, prefix: &Prefix) -> Option<Digest> {
+        self.inner.store.digest(prefix)
     }
 
     fn totals(&self) -> Totals {

@@ -313,7 +313,9 @@ fn kind(request: &Request) -> u64 {
         Request::Apply { .. } => 2,
         Request::Probe => 3,
         Request::ProbeFor(_) => 4,
-        Request::Pull { .. } => 5,
+        Request::Pull(_) => 5,
+        Request::Digests(_) => 7,
+        Request::Watch { .. } => 8,
         Request::Members => 6,
     }
 }
@@ -341,13 +343,17 @@ impl Link for SimLink {
         });
     }
 
-    fn notify(&self, to: NodeId, notice: Notice) {
+    fn notify(&self, to: NodeId, notice: Notice) -> bool {
         let (net, me, start) = (self.net.clone(), self.me, self.start);
+        if !net.state().up(&me).is_some_and(|up| up.connections.contains_key(&to)) {
+            return false;
+        }
         tokio::spawn(async move {
             if net.carry(me, start, to, 10).await {
                 net.tell(to, LinkEvent::Notice(me, notice)).await;
             }
         });
+        true
     }
 
     fn dial(&self, to: Contact) {

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use base::{Entry, Place};
+use base::{Entry, Place, Version};
 use redb::{ReadableTable, Table, WriteTransaction};
 
 use super::database::{ENTRIES, EXPIRY, META};
+use super::digest_index::RowChange;
 use super::queue::ApplyOperation;
 use super::record::{
     EXPIRY_KEY_LEN, ExpiryKey, ROW_KEY_LEN, Record, RowKey, encode, expiry_key, id_of, place_of,
@@ -43,6 +44,8 @@ pub(super) struct Changing<'w> {
     /// The record being written; kept to be allocated once.
     record: Vec<u8>,
     changed: bool,
+    /// What the digests have to follow.
+    rows: Vec<RowChange>,
 }
 
 /// The tables of rows.
@@ -56,7 +59,14 @@ struct HeldRow {
     deadline: u64,
     cost: usize,
     live: bool,
+    version: Version,
     entry: Option<Entry>,
+}
+
+impl HeldRow {
+    fn goes(&self, row: &RowKey) -> RowChange {
+        RowChange { row: *row, version: self.version, live: self.live, came: false }
+    }
 }
 
 impl<'t> Tables<'t> {
@@ -72,6 +82,7 @@ impl<'t> Tables<'t> {
             deadline: record.deadline,
             cost: record.cost(),
             live: record.is_live(),
+            version: record.version,
             entry: record.to_entry(id_of(row), now),
         }))
     }
@@ -90,7 +101,8 @@ impl<'w> Change<'w> {
         if usage.len() > USAGE_CACHE_MAX {
             usage.clear();
         }
-        let state = Changing { totals, usage, record: Vec::new(), changed: false };
+        let state =
+            Changing { totals, usage, record: Vec::new(), changed: false, rows: Vec::new() };
         Ok(Change { transaction, state })
     }
 
@@ -123,6 +135,7 @@ impl<'w> Change<'w> {
             meta.insert("totals", state.totals.to_bytes().as_slice())?;
         }
         transaction.commit()?;
+        shared.digests().commit(&state.rows);
         let counters = &shared.counters;
         counters.set(state.totals);
         let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
@@ -188,6 +201,9 @@ impl Changing<'_> {
         tables.expiry.insert(&expiry_key(deadline, row), ())?;
         let new = (entry.cost(), entry.value().is_some());
         self.count(place_of(row), held.map(|held| (held.cost, held.live)), Some(new));
+        self.rows.extend(held.map(|held| held.goes(row)));
+        let live = entry.value().is_some();
+        self.rows.push(RowChange { row: *row, version: entry.version(), live, came: true });
         Ok(())
     }
 
@@ -200,6 +216,7 @@ impl Changing<'_> {
         tables.entries.remove(row)?;
         tables.expiry.remove(&expiry_key(held.deadline, row))?;
         self.count(place_of(row), Some((held.cost, held.live)), None);
+        self.rows.push(held.goes(row));
         Ok(())
     }
 

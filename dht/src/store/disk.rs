@@ -12,6 +12,7 @@ use tokio::sync::{Semaphore, oneshot};
 use super::compact;
 use super::data_dir::DataDir;
 use super::database::{ENTRIES, EXPIRY, EntryFile, META};
+use super::digest::Digest;
 use super::queue::{ApplyOperation, Operation, QUEUE_BYTES, Queue, share_of};
 use super::record::{Record, RowKey, RowRange, id_of, place_of, row_range, rows_of_places};
 use super::shared::{Counters, Shared};
@@ -20,6 +21,7 @@ use super::writer::Writer;
 use super::{
     Applied, IdRange, ListLimit, Listed, Pending, Scanned, Store, StoreError, Totals, is_empty,
 };
+use crate::prefix::Prefix;
 use crate::{Clock, OpenError};
 
 /// How a store on disk behaves.
@@ -71,6 +73,7 @@ impl DiskStore {
             clock: Box::new(clock),
             timeline,
             counters: Counters::new(totals),
+            digests: Mutex::default(),
         });
         let writer = Writer::start(Arc::clone(&shared), dir)?;
         let room = Arc::new(Semaphore::new(QUEUE_BYTES as usize));
@@ -135,6 +138,10 @@ impl Store for DiskStore {
         };
         let (entries, more) = self.read(&range, limit, |key, entry| (place_of(key), entry))?;
         Ok(Scanned { entries, more })
+    }
+
+    fn digest(&self, prefix: &Prefix) -> Option<Digest> {
+        self.shared.digests().of(prefix)
     }
 
     fn totals(&self) -> Totals {

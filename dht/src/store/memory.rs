@@ -1,8 +1,10 @@
 //! A store that forgets everything when it is dropped: for `--ephemeral` nodes and tests.
 
+mod counts;
+mod expiry;
 mod held;
 
-use std::collections::{BTreeMap, BTreeSet, btree_map};
+use std::collections::{BTreeMap, btree_map};
 use std::future::ready;
 use std::ops::{RangeBounds, RangeInclusive};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,13 +12,17 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use base::{Entry, EntryId, Place};
 
+use self::counts::Counts;
+use self::expiry::ExpiryIndex;
 use self::held::Held;
+use super::digest::Digest;
 use super::rules::{Decision, Usage, decide};
 use super::timeline::Timeline;
 use super::{
     Applied, IdRange, ListLimit, Listed, NoRoom, Pending, Scanned, Store, StoreError, Totals,
 };
 use crate::Clock;
+use crate::prefix::Prefix;
 
 /// What an entry takes beside its value: rows of both maps, allocations (`testbed bench start`
 /// measures it).
@@ -28,9 +34,6 @@ const SWEEP_MAX: usize = 256;
 
 /// Parts the places are divided into.
 const SHELVES: usize = 16;
-
-/// Rows the expiry index may have beyond two an entry.
-const INDEX_SLACK: usize = 1024;
 
 /// How an in-memory store behaves.
 #[derive(Debug, Clone, Copy)]
@@ -63,14 +66,7 @@ struct Shelf {
     /// Each place's entries, in the order of their ids.
     places: BTreeMap<Place, Vec<Held>>,
     expiry: ExpiryIndex,
-    totals: Totals,
-}
-
-/// Where something expires, by the second of the timeline by which it has. Only ever added to: a
-/// deadline that was put off leaves a row behind, at which nothing is then found to expire.
-#[derive(Default)]
-struct ExpiryIndex {
-    rows: BTreeSet<(u32, Place)>,
+    counts: Counts,
 }
 
 impl MemoryStore {
@@ -172,15 +168,29 @@ impl Store for MemoryStore {
         Ok(scanned)
     }
 
+    fn digest(&self, prefix: &Prefix) -> Option<Digest> {
+        let now = self.now();
+        let places = prefix.places();
+        let shelves = &self.shelves[shelf_of(places.start())..=shelf_of(places.end())];
+        let mut all = Digest::default();
+        for shelf in shelves {
+            let mut shelf = lock(shelf);
+            // What has expired is no difference.
+            self.change(&mut shelf, |shelf| shelf.sweep(now));
+            all.add(shelf.counts.digests.of(prefix));
+        }
+        Some(all)
+    }
+
     fn totals(&self) -> Totals {
         let now = self.now();
         let mut all = Totals::default();
         for shelf in &self.shelves {
             let mut shelf = lock(shelf);
             self.change(&mut shelf, |shelf| shelf.sweep(now));
-            all.live += shelf.totals.live;
-            all.tombstones += shelf.totals.tombstones;
-            all.bytes += shelf.totals.bytes;
+            all.live += shelf.counts.totals.live;
+            all.tombstones += shelf.counts.totals.tombstones;
+            all.bytes += shelf.counts.totals.bytes;
         }
         all
     }
@@ -217,9 +227,9 @@ impl Shelf {
 
     /// Memory used, as the capacity counts it.
     fn size(&self) -> usize {
-        let entries = usize::try_from(self.totals.live + self.totals.tombstones);
-        let bytes = usize::try_from(self.totals.bytes);
-        entries.unwrap_or(usize::MAX).saturating_mul(OVERHEAD) + bytes.unwrap_or(usize::MAX)
+        let entries = self.counts.entries();
+        let bytes = usize::try_from(self.counts.totals.bytes);
+        entries.saturating_mul(OVERHEAD) + bytes.unwrap_or(usize::MAX)
     }
 
     fn apply(
@@ -229,12 +239,12 @@ impl Shelf {
         now: u64,
         has_room: bool,
     ) -> Result<Applied, StoreError> {
-        let Shelf { places, expiry, totals } = self;
+        let Shelf { places, expiry, counts } = self;
         let mut slot = places.entry(place);
         let (mut held, mut usage) = (None, Usage::default());
         if let btree_map::Entry::Occupied(entries) = &mut slot {
             let entries = entries.get_mut();
-            expire(entries, totals, now);
+            expire(&place, entries, counts, now);
             usage.entries = entries.len();
             usage.bytes = entries.iter().map(Held::cost).sum();
             held = find(entries, arriving.id()).ok().map(|at| entries[at].to_entry(now));
@@ -253,11 +263,11 @@ impl Shelf {
             Decision::Leave(applied) => return Ok(applied),
         };
         expiry.add(new.deadline, place);
-        totals.add(&new);
+        counts.add(&place, &new);
         // Most keys have one entry; a vector's first push makes room for four.
         let entries = slot.or_insert_with(|| Vec::with_capacity(1));
         match find(entries, new.id) {
-            Ok(at) => totals.subtract(&std::mem::replace(&mut entries[at], new)),
+            Ok(at) => counts.subtract(&place, &std::mem::replace(&mut entries[at], new)),
             Err(at) => entries.insert(at, new),
         }
         self.bound_index();
@@ -269,7 +279,7 @@ impl Shelf {
         for _ in 0..SWEEP_MAX {
             let Some(place) = self.expiry.pop_due(now) else { return };
             if let btree_map::Entry::Occupied(mut entries) = self.places.entry(place) {
-                expire(entries.get_mut(), &mut self.totals, now);
+                expire(&place, entries.get_mut(), &mut self.counts, now);
                 if entries.get().is_empty() {
                     entries.remove();
                 }
@@ -279,9 +289,7 @@ impl Shelf {
 
     /// Makes the index anew when most of its rows are left behind by deadlines put off.
     fn bound_index(&mut self) {
-        let entries: usize =
-            usize::try_from(self.totals.live + self.totals.tombstones).unwrap_or(usize::MAX);
-        if self.expiry.rows.len() <= entries.saturating_mul(2).saturating_add(INDEX_SLACK) {
+        if !self.expiry.is_too_long(self.counts.entries()) {
             return;
         }
         self.expiry = ExpiryIndex::default();
@@ -293,27 +301,12 @@ impl Shelf {
     }
 }
 
-impl ExpiryIndex {
-    fn add(&mut self, deadline: u64, place: Place) {
-        self.rows.insert((second(deadline), place));
-    }
-
-    /// A place at which something may have expired.
-    fn pop_due(&mut self, now: u64) -> Option<Place> {
-        let (due, _) = self.rows.first()?;
-        if u64::from(*due) * 1000 > now {
-            return None;
-        }
-        self.rows.pop_first().map(|(_, place)| place)
-    }
-}
-
 /// Removes what has expired from a place's entries.
-fn expire(entries: &mut Vec<Held>, totals: &mut Totals, now: u64) {
+fn expire(place: &Place, entries: &mut Vec<Held>, counts: &mut Counts, now: u64) {
     entries.retain(|held| {
         let alive = held.deadline > now;
         if !alive {
-            totals.subtract(held);
+            counts.subtract(place, held);
         }
         alive
     });
@@ -321,24 +314,6 @@ fn expire(entries: &mut Vec<Held>, totals: &mut Totals, now: u64) {
 
 fn find(entries: &[Held], id: EntryId) -> Result<usize, usize> {
     entries.binary_search_by_key(&id, |held| held.id)
-}
-
-/// The second of the expiry index by which a deadline has passed.
-fn second(deadline_ms: u64) -> u32 {
-    // 136 years after the node's start there is no later second.
-    u32::try_from(deadline_ms.div_ceil(1000)).unwrap_or(u32::MAX)
-}
-
-impl Totals {
-    fn add(&mut self, held: &Held) {
-        *(if held.removed { &mut self.tombstones } else { &mut self.live }) += 1;
-        self.bytes += held.cost() as u64;
-    }
-
-    fn subtract(&mut self, held: &Held) {
-        *(if held.removed { &mut self.tombstones } else { &mut self.live }) -= 1;
-        self.bytes -= held.cost() as u64;
-    }
 }
 
 #[cfg(test)]
@@ -362,7 +337,7 @@ mod tests {
             let put = Entry::live(value, SecretTag::NONE, Version::new(version), life);
             store.apply_now(place, &put).unwrap();
         }
-        assert!(store.shelf(&place).expiry.rows.len() <= INDEX_SLACK + 2);
+        assert!(!store.shelf(&place).expiry.is_too_long(1));
         assert_eq!(store.totals().live, 1);
     }
 

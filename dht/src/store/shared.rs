@@ -1,9 +1,11 @@
 //! What the writing thread and everybody else share.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Totals;
 use super::database::EntryFile;
+use super::digest_index::DigestIndex;
 use super::queue::Queue;
 use super::timeline::Timeline;
 use crate::Clock;
@@ -15,11 +17,16 @@ pub(super) struct Shared {
     pub(super) clock: Box<dyn Clock>,
     pub(super) timeline: Timeline,
     pub(super) counters: Counters,
+    pub(super) digests: Mutex<DigestIndex>,
 }
 
 impl Shared {
     pub(super) fn now(&self) -> u64 {
         self.timeline.at(self.clock.since_boot_ms())
+    }
+
+    pub(super) fn digests(&self) -> MutexGuard<'_, DigestIndex> {
+        self.digests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -78,7 +78,10 @@ impl Writer {
         let mut waiting = Vec::new();
         let mut next_sweep = Instant::now();
         loop {
-            let patience = next_sweep.saturating_duration_since(Instant::now());
+            let patience = match self.make_digests() {
+                true => next_sweep.saturating_duration_since(Instant::now()),
+                false => Duration::ZERO,
+            };
             self.shared.queue.take(patience, &mut waiting);
             self.wait_for_company(&mut waiting);
             let mut group = Vec::new();
@@ -109,6 +112,21 @@ impl Writer {
                 self.close();
                 let _ = reply.send(());
                 return;
+            }
+        }
+    }
+
+    /// Reads some more of what the digests are made of; whether all is read, or cannot be for now.
+    fn make_digests(&mut self) -> bool {
+        let shared = Arc::clone(&self.shared);
+        if self.failed || shared.digests().is_made() {
+            return true;
+        }
+        match shared.file.with(|database| shared.digests().make_more(database)) {
+            Ok(()) => shared.digests().is_made(),
+            Err(error) => {
+                self.recover(&error);
+                true
             }
         }
     }

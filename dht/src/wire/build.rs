@@ -9,6 +9,8 @@ use prost::Message as _;
 use super::frame::LENGTH_LEN;
 use super::message::{Bye, Contact, Message, Notice, Refusal, Reply, Request};
 use super::schema::{self, Body, Empty};
+use crate::prefix::Prefix;
+use crate::store::Digest;
 
 /// Appends a message's frame to `out`; its length, the four bytes in front included.
 pub(crate) fn encode(message: &Message, out: &mut BytesMut) -> usize {
@@ -42,7 +44,15 @@ fn request_body(request: &Request) -> Body {
         Request::Probe => Body::Probe(Empty {}),
         Request::ProbeFor(node) => Body::ProbeFor(node_id(node)),
         Request::Members => Body::AskMembers(Empty {}),
-        Request::Pull { after } => Body::Pull(cursor(*after)),
+        Request::Digests(prefixes) => Body::AskDigests(schema::Ranges { ranges: ranges(prefixes) }),
+        Request::Pull(pull) => {
+            let schema::Cursor { place, entry } = cursor(pull.after);
+            let (ranges, have) = (ranges(&pull.ranges), pull.have.clone());
+            Body::Pull(schema::Pull { place, entry, ranges, have })
+        }
+        Request::Watch { places, lease_ms } => {
+            Body::Watch(schema::Watch { places: self::places(places), lease_ms: *lease_ms })
+        }
     }
 }
 
@@ -70,6 +80,8 @@ fn reply_body(reply: &Reply) -> Body {
                 next: pulled.next.map(|next| cursor(Some(next))),
             })
         }
+        Reply::Digests(digests) => Body::Digests(self::digests(digests)),
+        Reply::Watching => Body::Watching(Empty {}),
         Reply::Refused { why, text } => {
             Body::Refused(schema::Refused { why: why.number(), text: text.clone() })
         }
@@ -88,6 +100,7 @@ fn notice_body(notice: &Notice) -> Body {
         Notice::Rumour(rumour) => {
             Body::Rumour(schema::Rumour { about: node_id(&rumour.about), gone: rumour.gone })
         }
+        Notice::Changed(places) => Body::Changed(schema::Places { places: self::places(places) }),
     }
 }
 
@@ -116,6 +129,25 @@ fn cursor(at: Option<(Place, EntryId)>) -> schema::Cursor {
         place: copy(place.as_bytes()),
         entry: entry_id(id),
     })
+}
+
+fn ranges(prefixes: &[Prefix]) -> Vec<schema::Range> {
+    let range = |prefix: &Prefix| schema::Range {
+        first: copy(&prefix.first().as_bytes()[..prefix.bits().div_ceil(8)]),
+        bits: u32::try_from(prefix.bits()).unwrap_or(u32::MAX),
+    };
+    prefixes.iter().map(range).collect()
+}
+
+fn digests(digests: &[Digest]) -> schema::Digests {
+    let mut sums = BytesMut::with_capacity(digests.len() * 16);
+    digests.iter().for_each(|digest| sums.put_u128_le(digest.sum));
+    let counts = digests.iter().map(|digest| digest.count).collect();
+    schema::Digests { counts, sums: sums.freeze() }
+}
+
+fn places(places: &[Place]) -> Vec<Bytes> {
+    places.iter().map(|place| copy(place.as_bytes())).collect()
 }
 
 fn contacts(contacts: &[Contact]) -> schema::Contacts {

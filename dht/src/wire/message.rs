@@ -4,6 +4,9 @@ use std::net::SocketAddr;
 
 use base::{Entry, EntryId, NodeId, Place, Version};
 
+use crate::prefix::Prefix;
+use crate::store::Digest;
+
 /// What a frame carries.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Message {
@@ -36,11 +39,29 @@ pub(crate) enum Request {
     ProbeFor(NodeId),
     /// Who else is there?
     Members,
-    /// Lists the entries it has that the asker should keep, after this one.
-    Pull {
-        /// The last one of the page before.
-        after: Option<(Place, EntryId)>,
+    /// What are the digests of what it holds in these ranges?
+    Digests(Vec<Prefix>),
+    /// Lists the entries it has that the asker should keep and lacks.
+    Pull(Pull),
+    /// Tell the asker when what is held at these places changes, for this long, in milliseconds; 0 ends
+    /// that.
+    Watch {
+        /// Where.
+        places: Vec<Place>,
+        /// For how long.
+        lease_ms: u32,
     },
+}
+
+/// Which entries to copy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Pull {
+    /// Where they lie: ranges in order, none of which is within another.
+    pub(crate) ranges: Vec<Prefix>,
+    /// Only what comes after this one: the last of the part before.
+    pub(crate) after: Option<(Place, EntryId)>,
+    /// The marks of those the asker has.
+    pub(crate) have: Vec<u64>,
 }
 
 /// Which entries to list.
@@ -77,8 +98,12 @@ pub(crate) enum Reply {
     Silent,
     /// To [`Request::Members`]: those it knows to be well, the closest to the asker first.
     Members(Vec<Contact>),
+    /// To [`Request::Digests`], in its order.
+    Digests(Vec<Digest>),
     /// To [`Request::Pull`].
     Pulled(Pulled),
+    /// To [`Request::Watch`]: the asker will be told.
+    Watching,
     /// It did not do what it was asked to.
     Refused {
         /// Why.
@@ -131,6 +156,8 @@ pub(crate) enum Notice {
     Bye(Bye),
     /// What somebody believes of a third one; to be looked into, not to be believed.
     Rumour(Rumour),
+    /// What is held at these places, which the other watches, has changed.
+    Changed(Vec<Place>),
 }
 
 /// How a super-node introduces itself.

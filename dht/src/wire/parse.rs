@@ -10,10 +10,16 @@ use libp2p_identity::PeerId;
 use prost::Message as _;
 
 use super::message::{
-    Bye, Contact, Get, Hello, Listing, Message, Notice, Pulled, Refusal, Reply, Request, Rumour,
+    Bye, Contact, Get, Hello, Listing, Message, Notice, Pull, Pulled, Refusal, Reply, Request,
+    Rumour,
 };
 use super::schema::{self, Body};
-use super::{ADDRESSES_MAX, ENTRIES_MAX, MEMBERS_MAX, REFERRAL_MAX, TEXT_MAX};
+use super::{
+    ADDRESSES_MAX, ENTRIES_MAX, HAVE_MAX, MEMBERS_MAX, PLACES_MAX, RANGES_MAX, REFERRAL_MAX,
+    TEXT_MAX,
+};
+use crate::prefix::{BITS, Prefix};
+use crate::store::Digest;
 
 /// What is wrong with a frame. Whoever sent it does not speak the protocol, or lies.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -55,7 +61,12 @@ pub(crate) fn decode(frame: Bytes) -> Parsed<Message> {
         Body::Apply(body) => request(apply(body)?),
         Body::Probe(_) => request(Request::Probe),
         Body::ProbeFor(node) => request(Request::ProbeFor(node_id("node", &node)?)),
-        Body::Pull(body) => request(Request::Pull { after: cursor(&body)? }),
+        Body::AskDigests(body) => request(Request::Digests(ranges(&body.ranges)?)),
+        Body::Pull(body) => request(Request::Pull(pull(body)?)),
+        Body::Watch(body) => {
+            let places = places(&body.places)?;
+            request(Request::Watch { places, lease_ms: body.lease_ms })
+        }
         Body::Listed(body) => reply(Reply::Listed(listed(body)?)),
         Body::Applied(_) => reply(Reply::Applied),
         Body::Stale(version) => reply(Reply::Stale(Version::new(version))),
@@ -65,7 +76,9 @@ pub(crate) fn decode(frame: Bytes) -> Parsed<Message> {
         Body::Members(body) => reply(Reply::Members(contacts(&body, MEMBERS_MAX)?)),
         Body::Heard(_) => reply(Reply::Heard),
         Body::Silent(_) => reply(Reply::Silent),
+        Body::Digests(body) => reply(Reply::Digests(digests(&body)?)),
         Body::Pulled(body) => reply(Reply::Pulled(pulled(body)?)),
+        Body::Watching(_) => reply(Reply::Watching),
         Body::Refused(body) => {
             check_count("text", body.text.len(), TEXT_MAX)?;
             let text = body.text.chars().filter(|c| !c.is_control()).collect();
@@ -77,6 +90,7 @@ pub(crate) fn decode(frame: Bytes) -> Parsed<Message> {
             let about = node_id("node", &body.about)?;
             notice(Notice::Rumour(Rumour { about, gone: body.gone }))
         }
+        Body::Changed(body) => notice(Notice::Changed(places(&body.places)?)),
     }
 }
 
@@ -117,6 +131,57 @@ fn pulled(body: schema::Pulled) -> Parsed<Pulled> {
     let entries = body.entries.into_iter().map(placed).collect::<Parsed<Vec<_>>>()?;
     let next = body.next.map_or(Ok(None), |next| cursor(&next))?;
     Ok(Pulled { entries, next })
+}
+
+fn pull(body: schema::Pull) -> Parsed<Pull> {
+    check_count("have", body.have.len(), HAVE_MAX)?;
+    let after = cursor(&schema::Cursor { place: body.place, entry: body.entry })?;
+    let mut ranges = ranges(&body.ranges)?;
+    if ranges.is_empty() {
+        ranges.push(Prefix::everything());
+    }
+    // Whoever goes through them relies on it.
+    if !ranges.windows(2).all(|pair| pair[0].places().end() < pair[1].first()) {
+        return Err(wrong("ranges", "they are not in order, or overlap"));
+    }
+    Ok(Pull { ranges, after, have: body.have })
+}
+
+fn ranges(bodies: &[schema::Range]) -> Parsed<Vec<Prefix>> {
+    check_count("ranges", bodies.len(), RANGES_MAX)?;
+    bodies.iter().map(range).collect()
+}
+
+fn range(body: &schema::Range) -> Parsed<Prefix> {
+    let bits = usize::try_from(body.bits).unwrap_or(usize::MAX);
+    if bits > BITS || body.first.len() != bits.div_ceil(8) {
+        let length = body.first.len();
+        return Err(wrong("ranges", format_args!("{bits} bits in {length} bytes")));
+    }
+    let mut first = [0; Place::LEN];
+    first[..body.first.len()].copy_from_slice(&body.first);
+    let first = Place::from_bytes(first);
+    let prefix = Prefix::of(&first, bits);
+    if *prefix.first() != first {
+        return Err(wrong("ranges", "bits are set after the last one"));
+    }
+    Ok(prefix)
+}
+
+fn digests(body: &schema::Digests) -> Parsed<Vec<Digest>> {
+    check_count("counts", body.counts.len(), RANGES_MAX)?;
+    let (sums, rest) = body.sums.as_chunks::<16>();
+    if sums.len() != body.counts.len() || !rest.is_empty() {
+        return Err(wrong("sums", "there are not as many as counts"));
+    }
+    let digest =
+        |(count, sum): (&u64, &[u8; 16])| Digest { count: *count, sum: u128::from_le_bytes(*sum) };
+    Ok(body.counts.iter().zip(sums).map(digest).collect())
+}
+
+fn places(bodies: &[Bytes]) -> Parsed<Vec<Place>> {
+    check_count("places", bodies.len(), PLACES_MAX)?;
+    bodies.iter().map(|bytes| place(bytes)).collect()
 }
 
 fn hello(body: schema::Hello) -> Parsed<Hello> {

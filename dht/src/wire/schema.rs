@@ -10,7 +10,7 @@ pub(super) struct Frame {
     pub(super) id: u64,
     #[prost(
         oneof = "Body",
-        tags = "2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20"
+        tags = "2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25"
     )]
     pub(super) body: Option<Body>,
 }
@@ -38,7 +38,7 @@ pub(super) enum Body {
     #[prost(message, tag = "11")]
     Silent(Empty),
     #[prost(message, tag = "12")]
-    Pull(Cursor),
+    Pull(Pull),
     #[prost(message, tag = "13")]
     Pulled(Pulled),
     #[prost(message, tag = "14")]
@@ -55,6 +55,16 @@ pub(super) enum Body {
     AskMembers(Empty),
     #[prost(message, tag = "20")]
     Members(Contacts),
+    #[prost(message, tag = "21")]
+    AskDigests(Ranges),
+    #[prost(message, tag = "22")]
+    Digests(Digests),
+    #[prost(message, tag = "23")]
+    Watch(Watch),
+    #[prost(message, tag = "24")]
+    Watching(Empty),
+    #[prost(message, tag = "25")]
+    Changed(Places),
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -142,6 +152,57 @@ pub(super) struct Cursor {
     pub(super) place: Bytes,
     #[prost(bytes = "bytes", tag = "2")]
     pub(super) entry: Bytes,
+}
+
+/// The first bits of places: as many bytes as they take, the rest of the last one zero.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Range {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub(super) first: Bytes,
+    #[prost(uint32, tag = "2")]
+    pub(super) bits: u32,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Ranges {
+    #[prost(message, repeated, tag = "1")]
+    pub(super) ranges: Vec<Range>,
+}
+
+/// A count for each range, and as many sums of 16 bytes, little-endian.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Digests {
+    #[prost(uint64, repeated, tag = "1")]
+    pub(super) counts: Vec<u64>,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub(super) sums: Bytes,
+}
+
+/// `place` and `entry` as in [`Cursor`]. No range means everywhere.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Pull {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub(super) place: Bytes,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub(super) entry: Bytes,
+    #[prost(message, repeated, tag = "3")]
+    pub(super) ranges: Vec<Range>,
+    #[prost(fixed64, repeated, tag = "4")]
+    pub(super) have: Vec<u64>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Places {
+    #[prost(bytes = "bytes", repeated, tag = "1")]
+    pub(super) places: Vec<Bytes>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Watch {
+    #[prost(bytes = "bytes", repeated, tag = "1")]
+    pub(super) places: Vec<Bytes>,
+    #[prost(uint32, tag = "2")]
+    pub(super) lease_ms: u32,
 }
 
 #[derive(Clone, PartialEq, Message)]

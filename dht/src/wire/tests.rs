@@ -10,6 +10,8 @@ use prost::Message as _;
 use super::schema::{self, Body};
 use super::*;
 use crate::overlay::view::tests::peer;
+use crate::prefix::Prefix;
+use crate::store::Digest;
 
 fn node() -> impl Strategy<Value = NodeId> {
     any::<u64>().prop_map(|n| peer(n).id)
@@ -60,8 +62,28 @@ fn request() -> impl Strategy<Value = Request> {
         Just(Request::Probe),
         Just(Request::Members),
         node().prop_map(Request::ProbeFor),
-        prop::option::of((place(), id())).prop_map(|after| Request::Pull { after }),
+        prop::collection::vec(prefix(), 0..20).prop_map(Request::Digests),
+        pull().prop_map(Request::Pull),
+        (places(), any::<u32>()).prop_map(|(places, lease_ms)| Request::Watch { places, lease_ms }),
     ]
+}
+
+fn prefix() -> impl Strategy<Value = Prefix> {
+    (place(), 0..40usize).prop_map(|(place, bits)| Prefix::of(&place, bits))
+}
+
+fn places() -> impl Strategy<Value = Vec<Place>> {
+    prop::collection::vec(place(), 0..PLACES_MAX)
+}
+
+fn pull() -> impl Strategy<Value = Pull> {
+    let parts = (prefix(), 1..4usize).prop_map(|(whole, more)| whole.split(more).collect());
+    let have = prop::collection::vec(any::<u64>(), 0..40);
+    (parts, prop::option::of((place(), id())), have).prop_map(|(ranges, after, have)| Pull {
+        ranges,
+        after,
+        have,
+    })
 }
 
 fn reply() -> impl Strategy<Value = Reply> {
@@ -90,6 +112,10 @@ fn reply() -> impl Strategy<Value = Reply> {
         any::<u64>().prop_map(Reply::Alive),
         Just(Reply::Heard),
         Just(Reply::Silent),
+        Just(Reply::Watching),
+        prop::collection::vec((any::<u64>(), any::<u128>()), 0..20).prop_map(|digests| {
+            Reply::Digests(digests.into_iter().map(|(count, sum)| Digest { count, sum }).collect())
+        }),
         pulled.prop_map(|(entries, next)| Reply::Pulled(Pulled { entries, next })),
         (why, "[a-z ]{0,60}").prop_map(|(why, text)| Reply::Refused { why, text }),
     ]
@@ -103,6 +129,7 @@ fn notice() -> impl Strategy<Value = Notice> {
         }),
         Just(Notice::Bye(Bye::Leaving)),
         Just(Notice::Bye(Bye::Full)),
+        places().prop_map(Notice::Changed),
         (node(), any::<bool>()).prop_map(|(about, gone)| Notice::Rumour(Rumour { about, gone })),
     ]
 }
@@ -241,6 +268,21 @@ fn what_lies_is_found_out_and_named() {
         field(raw(Body::Refused(schema::Refused { why: 0, text: "x".repeat(257) }))),
         "text"
     );
+    let range = |first: Vec<u8>, bits| schema::Range { first: first.into(), bits };
+    let ranges = |ranges| raw(Body::AskDigests(schema::Ranges { ranges }));
+    assert_eq!(field(ranges(vec![range(vec![1], 9)])), "ranges");
+    assert_eq!(field(ranges(vec![range(vec![0; 33], 257)])), "ranges");
+    assert_eq!(field(ranges(vec![range(vec![0x81], 7)])), "ranges");
+    assert_eq!(field(ranges(vec![range(vec![], 0); RANGES_MAX + 1])), "ranges");
+    let pull = |pull| raw(Body::Pull(pull));
+    let twice = vec![range(vec![0x80], 1), range(vec![0xc0], 2)];
+    assert_eq!(field(pull(schema::Pull { ranges: twice, ..Default::default() })), "ranges");
+    let have = vec![1; HAVE_MAX + 1];
+    assert_eq!(field(pull(schema::Pull { have, ..Default::default() })), "have");
+    let sums = Bytes::from(vec![0; 17]);
+    assert_eq!(field(raw(Body::Digests(schema::Digests { counts: vec![1], sums }))), "sums");
+    let places = vec![place(); PLACES_MAX + 1];
+    assert_eq!(field(raw(Body::Watch(schema::Watch { places, lease_ms: 1 }))), "places");
     assert_eq!(decode(Bytes::new()), Err(WireError::Unknown));
     assert!(matches!(decode(Bytes::from_static(&[0xff; 9])), Err(WireError::Schema(_))));
 }

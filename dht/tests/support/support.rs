@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use base::{Entry, EntryId, Key, Lifetime, Place, SecretTag, Value, Version};
 use dht::store::{
-    ALL_IDS, DiskOptions, DiskStore, ListLimit, MemoryOptions, MemoryStore, Store, Totals,
+    ALL_IDS, Digest, DiskOptions, DiskStore, Fingerprint, ListLimit, MemoryOptions, MemoryStore,
+    Prefix, Store, Totals,
 };
 use dht::{ManualClock, Reading};
 use tempfile::TempDir;
@@ -51,6 +52,29 @@ impl Kit {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
+}
+
+/// Waits until the digests of a range are those of these entries: they are made after a start, and
+/// follow expiry when the store gets to it.
+pub async fn until_digest(store: &dyn Store, range: &Prefix, entries: &[(Place, Entry)]) {
+    let marks = entries.iter().filter(|(place, _)| range.contains(place));
+    let count = marks.clone().count() as u64;
+    let patience = Instant::now() + Duration::from_secs(60);
+    loop {
+        let digest = store.digest(range);
+        if digest == Some(digest_of(marks.clone())) {
+            assert_eq!(digest.map(|digest| digest.count), Some(count));
+            return;
+        }
+        assert!(Instant::now() < patience, "still {digest:?}, of {count} entries");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+fn digest_of<'a>(entries: impl Iterator<Item = &'a (Place, Entry)>) -> Digest {
+    let mut digest = Digest::default();
+    entries.for_each(|(place, entry)| digest.insert(Fingerprint::of(place, entry)));
+    digest
 }
 
 /// A clock in some boot, at some time.

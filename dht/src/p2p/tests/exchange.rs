@@ -123,11 +123,11 @@ async fn too_many_requests_for_one_peer_are_turned_away_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_panics_over_a_request_still_answers_the_others() {
     let answers = Answers::by(|_, request| match request {
-        Request::Pull { .. } => panic!("on purpose"),
+        Request::Digests(_) => panic!("on purpose"),
         _ => Response::Now(Reply::Alive(7)),
     });
     let (one, other) = pair(Answers::alive(), answers).await;
-    assert_eq!(one.ask(other.id, Request::Pull { after: None }).await, Err(Lost::Connection));
+    assert_eq!(one.ask(other.id, Request::Digests(Vec::new())).await, Err(Lost::Connection));
     // The stream is opened again.
     assert_eq!(one.ask(other.id, Request::Probe).await, Ok(Reply::Alive(7)));
 }

@@ -1,0 +1,210 @@
+//! Repair: copying from another replica what it has and this node should, found by digests of ranges
+//! ([`crate::overlay::reconcile`]).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::{Entry, EntryId, Place};
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use tokio::time::{Instant, sleep, timeout};
+use tracing::warn;
+
+use crate::node::Node;
+use crate::overlay::Peer;
+use crate::overlay::filling::PullEnd;
+use crate::overlay::reconcile::{Reconcile, Step};
+use crate::overlay::share::in_common;
+use crate::overlay::view::View;
+use crate::prefix::Prefix;
+use crate::serve::{NEAR, question};
+use crate::store::{Applied, Digest, Fingerprint, ListLimit, NoRoom, StoreError};
+use crate::wire::{HAVE_MAX, Pull, Pulled, Refusal, Reply, Request};
+
+/// How long an answer may take.
+const ANSWER: Duration = Duration::from_secs(10);
+/// How long all of it may take; what is left the next one brings.
+const REPAIR_MAX: Duration = Duration::from_secs(120);
+/// Bytes of entries one repair copies in a second, so that the air is left to others.
+const RATE: u64 = 8 * 1024 * 1024;
+/// While the other has no time for it.
+const LATER: Duration = Duration::from_millis(100);
+/// How often one question is asked again for that.
+const LATER_MAX: u32 = 20;
+
+/// Why a repair ended before all was here.
+struct Ended(PullEnd);
+
+/// Copies everything a member has that this node should keep and lacks. `thorough`: all of it, however
+/// long nothing is found; else it may leave the rest to the next time. Where `departed` members kept
+/// something there are the fewest copies: there it begins.
+pub(crate) async fn repair(
+    node: Arc<Node>,
+    peer: Arc<Peer>,
+    thorough: bool,
+    departed: Vec<Place>,
+) -> PullEnd {
+    let view = node.view.load_full();
+    let ranges = in_order(in_common(&view, &peer.place, NEAR), &view, &departed);
+    let mut repair = Repair { node, peer, reconcile: Reconcile::new(ranges, thorough) };
+    // A part that leads nowhere, again and again, must not hold a place among the few repairs.
+    match timeout(REPAIR_MAX, repair.run()).await {
+        Ok(Ok(())) => PullEnd::Done,
+        Ok(Err(Ended(end))) => end,
+        Err(_) => PullEnd::Failed,
+    }
+}
+
+/// Ranges that more of the departed kept come first; of the others, the order changes from time to time,
+/// so that whatever one repair does not come to another does.
+fn in_order(mut ranges: Vec<Prefix>, view: &View, departed: &[Place]) -> Vec<Prefix> {
+    let turn = if ranges.is_empty() { 0 } else { fastrand::usize(..ranges.len()) };
+    ranges.rotate_left(turn);
+    let kept = |range: &Prefix| {
+        let kept = departed.iter().filter(|place| view.rank(range.first(), place) < NEAR);
+        std::cmp::Reverse(kept.count())
+    };
+    if !departed.is_empty() {
+        ranges.sort_by_cached_key(kept);
+    }
+    ranges
+}
+
+struct Repair {
+    node: Arc<Node>,
+    peer: Arc<Peer>,
+    reconcile: Reconcile,
+}
+
+impl Repair {
+    async fn run(&mut self) -> Result<(), Ended> {
+        loop {
+            match self.reconcile.next() {
+                Step::Done => return Ok(()),
+                Step::Compare(ranges) => self.compare(ranges).await?,
+                Step::Copy(ranges) => self.copy(ranges).await?,
+            }
+        }
+    }
+
+    async fn compare(&mut self, ranges: Vec<Prefix>) -> Result<(), Ended> {
+        self.node.meters.ranges_compared.add(ranges.len() as u64);
+        let reply = self.ask(Request::Digests(ranges.clone())).await?;
+        let Reply::Digests(theirs) = reply else { return Err(Ended(PullEnd::Failed)) };
+        let mine: Option<Vec<Digest>> =
+            ranges.iter().map(|range| self.node.store.digest(range)).collect();
+        let Some(mine) = mine else { return Err(Ended(PullEnd::Later)) };
+        if !self.reconcile.compared(&theirs, &mine) {
+            self.node.meters.malformed.add(1);
+            self.node.complain(&self.peer, "its digests are not those asked for");
+            return Err(Ended(PullEnd::Failed));
+        }
+        Ok(())
+    }
+
+    async fn copy(&mut self, ranges: Vec<Prefix>) -> Result<(), Ended> {
+        let have = marks(&self.node, &ranges).map_err(|error| self.failed(&error))?;
+        let mut after = None;
+        loop {
+            let pull = Pull { ranges: ranges.clone(), after, have: have.clone() };
+            let asked = Instant::now();
+            let Reply::Pulled(part) = self.ask(Request::Pull(pull)).await? else {
+                return Err(Ended(PullEnd::Failed));
+            };
+            let Pulled { entries, next } = part;
+            // A part that leads nowhere would be asked for without end; what was not asked for is
+            // of no use.
+            let asked_for = |(place, _): &(Place, Entry)| ranges.iter().any(|r| r.contains(place));
+            if (next.is_some() && next <= after) || !entries.iter().all(asked_for) {
+                self.node.meters.malformed.add(1);
+                self.node.complain(&self.peer, "it does not give the entries it was asked for");
+                return Err(Ended(PullEnd::Failed));
+            }
+            let bytes: u64 = entries.iter().map(|(_, entry)| entry.cost() as u64).sum();
+            let count = take(&self.node, entries).await.map_err(|error| self.failed(&error))?;
+            self.node.meters.entries_pulled.add(count);
+            if count > 0 {
+                self.reconcile.brought_news();
+            }
+            if next.is_none() {
+                return Ok(());
+            }
+            after = next;
+            // Requests come first: half of the time at least is theirs.
+            sleep(asked.elapsed().max(Duration::from_micros(bytes * 1_000_000 / RATE))).await;
+        }
+    }
+
+    async fn ask(&self, request: Request) -> Result<Reply, Ended> {
+        for _ in 0..LATER_MAX {
+            match question(&self.node, &self.peer, request.clone(), ANSWER).await {
+                Some(Ok(Reply::Refused { why: Refusal::Later, .. })) => sleep(LATER).await,
+                Some(Ok(reply)) => return Ok(reply),
+                Some(Err(_)) | None => return Err(Ended(PullEnd::Failed)),
+            }
+        }
+        Err(Ended(PullEnd::Later))
+    }
+
+    fn failed(&self, error: &StoreError) -> Ended {
+        let from = self.peer.id;
+        if let StoreError::OverCapacity(what) = error {
+            warn!(%from, %what, "not all can be kept that should be");
+            return Ended(PullEnd::NoRoom);
+        }
+        warn!(%from, %error, "copying entries failed");
+        Ended(PullEnd::Failed)
+    }
+}
+
+/// The marks of what is here in some ranges: of the first so many.
+fn marks(node: &Node, ranges: &[Prefix]) -> Result<Vec<u64>, StoreError> {
+    let mut marks = Vec::new();
+    for range in ranges {
+        let mut after: Option<(Place, EntryId)> = None;
+        loop {
+            let limit = ListLimit { entries: HAVE_MAX - marks.len(), bytes: usize::MAX };
+            if limit.entries == 0 {
+                return Ok(marks);
+            }
+            let scanned = node.store.scan(&range.places(), after, limit)?;
+            after = scanned.entries.last().map(|(place, entry)| (*place, entry.id()));
+            let entries = scanned.entries.iter();
+            marks.extend(entries.map(|(place, entry)| Fingerprint::of(place, entry).mark()));
+            if !scanned.more {
+                break;
+            }
+        }
+    }
+    Ok(marks)
+}
+
+/// Merges copies into the store; how many were news to it.
+async fn take(node: &Node, entries: Vec<(Place, Entry)>) -> Result<u64, StoreError> {
+    let view = node.view.load_full();
+    let mut writes = FuturesUnordered::new();
+    for (place, entry) in entries {
+        // Nobody else's entries are taken, whoever offers them.
+        if view.keeps(&place, NEAR) {
+            node.observe(&entry);
+            let applied = node.store.apply(place, entry);
+            writes.push(async move { (place, applied.await) });
+        }
+    }
+    let mut count = 0;
+    while let Some((place, applied)) = writes.next().await {
+        match applied {
+            Ok(Applied::Stored { .. }) => {
+                count += 1;
+                node.leases.changed(&place);
+            }
+            Ok(Applied::Stale(_)) => {}
+            // One that could not be made honestly is nobody's loss.
+            Err(StoreError::VersionJump { .. }) => {}
+            // A key has its limits at every replica; the entries after it are no worse for it.
+            Err(StoreError::OverCapacity(NoRoom::KeyEntries | NoRoom::KeyBytes)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(count)
+}
