@@ -13,6 +13,8 @@
 
 use std::time::Duration;
 
+use base::NodeId;
+
 use super::Now;
 
 /// Time between two rounds of probes.
@@ -25,7 +27,7 @@ pub(crate) const QUIET: Duration = Duration::from_secs(3);
 pub(crate) const UNANSWERED: Duration = Duration::from_millis(400);
 /// A suspect that stays silent for so long is gone: longer than a Wi-Fi scan.
 pub(crate) const GONE_AFTER: Duration = Duration::from_secs(5);
-/// The same when another member holds it to be gone, too.
+/// The same when two other members hold it to be gone, too: one alone may lie.
 pub(crate) const GONE_AFTER_RUMOUR: Duration = Duration::from_secs(1);
 /// The same for one known from the last time only: it has most likely gone home.
 pub(crate) const GONE_AFTER_START: Duration = Duration::from_millis(2200);
@@ -49,13 +51,17 @@ struct Suspicion {
     began: Now,
     since: Now,
     patience: Duration,
+    /// Who holds it to be gone: one, after whom the next one decides.
+    seconded: Option<NodeId>,
 }
 
 impl Belief {
     /// Of a member that is only remembered.
     pub(crate) fn remembered(now: Now) -> Belief {
-        let suspected = Some(Suspicion { began: now, since: now, patience: GONE_AFTER_START });
-        Belief { suspected, probed: None }
+        let mut belief = Belief::default();
+        belief.suspect(now);
+        belief.bound(GONE_AFTER_START);
+        belief
     }
 
     pub(crate) fn is_well(&self) -> bool {
@@ -74,7 +80,9 @@ impl Belief {
     /// A question to it was not answered, or its connection broke. Whether that is news.
     pub(crate) fn suspect(&mut self, now: Now) -> bool {
         let news = self.suspected.is_none();
-        self.suspected.get_or_insert(Suspicion { began: now, since: now, patience: GONE_AFTER });
+        let (since, patience) = (now, GONE_AFTER);
+        let new = Suspicion { began: now, since, patience, seconded: None };
+        self.suspected.get_or_insert(new);
         news
     }
 
@@ -88,9 +96,16 @@ impl Belief {
     }
 
     /// Another member holds it to be gone.
-    pub(crate) fn second(&mut self) {
+    pub(crate) fn second(&mut self, by: NodeId) {
+        let Some(suspicion) = &mut self.suspected else { return };
+        if *suspicion.seconded.get_or_insert(by) != by {
+            self.bound(GONE_AFTER_RUMOUR);
+        }
+    }
+
+    fn bound(&mut self, patience: Duration) {
         if let Some(suspicion) = &mut self.suspected {
-            suspicion.patience = suspicion.patience.min(GONE_AFTER_RUMOUR);
+            suspicion.patience = suspicion.patience.min(patience);
         }
     }
 
@@ -112,6 +127,7 @@ impl Belief {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::overlay::view::tests::peer;
 
     const fn at(millis: u64) -> Now {
         Duration::from_millis(millis)
@@ -130,13 +146,17 @@ mod tests {
     #[test]
     fn a_silent_suspect_is_gone_in_time_and_sooner_when_others_agree() {
         let mut belief = Belief::default();
-        belief.second();
-        assert!(!belief.is_gone(at(100_000)), "a rumour alone is nothing");
+        let [a, b] = [1, 2].map(|n| peer(n).id);
+        [a, b].into_iter().for_each(|by| belief.second(by));
+        assert!(!belief.is_gone(at(100_000)), "rumours alone are nothing");
         belief.suspect(at(1000));
         assert!(!belief.is_gone(at(5999)) && belief.is_gone(at(6000)));
         belief.vouch(at(4000));
         assert!(!belief.is_gone(at(8999)) && belief.is_gone(at(9000)));
-        belief.second();
+        belief.second(a);
+        belief.second(a);
+        assert!(!belief.is_gone(at(8999)), "one may lie");
+        belief.second(b);
         assert!(belief.is_gone(at(5000)));
     }
 

@@ -1,36 +1,37 @@
 //! [`Membership`]: who is in the overlay, from what the link says, from probes and from time.
 
+mod meeting;
+mod probing;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use base::{NodeId, Place};
 
-use super::connections::{self, CONNECTIONS_MAX, Candidate};
-use super::detector::{Belief, HELPERS, NEIGHBOURS, QUIET, ROUND};
+use super::detector::{Belief, NEIGHBOURS, ROUND};
 use super::exchange::Exchanges;
 use super::filling::{Begin, Filling, PullEnd};
+use super::guests::Guests;
+use super::known::{Known, REDIAL};
+use super::lost::Lost;
 use super::share::around;
+use super::table;
 use super::view::{Member, View};
 use super::{Now, Peer};
 use crate::link::{LinkEvent, Strange};
-use crate::wire::{Bye, Contact, Hello, Notice, Rumour};
+use crate::wire::{Bye, Contact, Notice, Rumour};
 
-/// Between two attempts to reach a member.
-const REDIAL: Duration = Duration::from_secs(1);
 /// How long one of whom others told is tried to be reached.
 const HEARSAY: Duration = Duration::from_secs(5);
 /// Members of whom others told, waiting to be proven by a connection.
 const CLAIMS_MAX: usize = 512;
 /// One that never gives what it has keeps a newcomer from vouching for anything no longer than this.
 const FIRST_PULLS: Duration = Duration::from_secs(15);
-/// Members known at most: far more than an event has, far fewer than a stranger can make up.
-const KNOWN_MAX: usize = 1024;
-/// Members gone that are tried again from time to time: they may only have been out of reach.
-const LOST_MAX: usize = 64;
-/// Between two such attempts.
-const LOST_RETRY: Duration = Duration::from_secs(10);
+/// Between two questions to a neighbour whom it knows near this node, where not everybody can be known:
+/// at first, and at most.
+const LOOK_NEAR_FIRST: Duration = Duration::from_secs(1);
+const LOOK_NEAR_MOST: Duration = Duration::from_secs(16);
 /// Looking around for others, once there is one to ask, takes no longer.
 const JOINING: Duration = Duration::from_millis(2500);
 
@@ -104,47 +105,15 @@ pub(crate) struct Membership {
     exchanges: Exchanges,
     /// Of the view published last.
     digest: u64,
-    lost: Vec<Contact>,
-    lost_retry: Now,
+    lost: Lost,
+    guests: Guests,
+    /// Whether there are more members than can be known; when to ask a neighbour for those near, and
+    /// how long to wait then.
+    is_full: bool,
+    look_near: (Now, Duration),
     next_round: Now,
     rng: fastrand::Rng,
     changed: bool,
-}
-
-#[derive(Debug)]
-struct Known {
-    peer: Arc<Peer>,
-    addresses: Arc<[SocketAddr]>,
-    /// Whether it has been connected, or was a member the last time; else somebody only says so.
-    proven: bool,
-    connected: bool,
-    /// It closed the connection because it had too many.
-    parted: bool,
-    since: Now,
-    belief: Belief,
-    redial: Now,
-    /// Which start of it was met.
-    start: Option<u64>,
-}
-
-impl Known {
-    fn new(id: NodeId, addresses: &[SocketAddr], now: Now) -> Known {
-        Known {
-            peer: Arc::new(Peer::new(id, Default::default())),
-            addresses: addresses.into(),
-            proven: false,
-            connected: false,
-            parted: false,
-            since: now,
-            belief: Belief::default(),
-            redial: now + REDIAL,
-            start: None,
-        }
-    }
-
-    fn contact(&self) -> Contact {
-        Contact { id: self.peer.id, addresses: self.addresses.to_vec() }
-    }
 }
 
 impl Membership {
@@ -174,8 +143,10 @@ impl Membership {
             exchanged: false,
             exchanges: Exchanges::default(),
             digest: 0,
-            lost: Vec::new(),
-            lost_retry: LOST_RETRY,
+            lost: Lost::default(),
+            guests: Guests::default(),
+            is_full: false,
+            look_near: (Now::ZERO, LOOK_NEAR_FIRST),
             next_round: ROUND,
             rng: fastrand::Rng::with_seed(seed),
             changed: true,
@@ -198,7 +169,8 @@ impl Membership {
             }
             Event::Probed(id, Some(digest)) => {
                 self.refresh(id, out);
-                if self.exchanges.compare(digest == self.digest, now) {
+                // Where not everybody is known, no two know the same.
+                if !self.is_full && self.exchanges.compare(digest == self.digest, now) {
                     self.exchange(id, out);
                 }
             }
@@ -253,6 +225,7 @@ impl Membership {
                 self.connected(peer, contact, hello, now, out);
             }
             LinkEvent::Disconnected(id) => {
+                self.guests.leave(&id);
                 let Some(known) = self.known.get_mut(&id) else { return };
                 known.connected = false;
                 if !known.parted {
@@ -278,95 +251,11 @@ impl Membership {
                     known.parted = true;
                 }
             }
-            LinkEvent::Notice(_, Notice::Rumour(rumour)) => self.rumour(rumour, now, out),
+            LinkEvent::Notice(by, Notice::Rumour(rumour)) => self.rumour(by, rumour, now, out),
             LinkEvent::Notice(_, Notice::Hello(_) | Notice::Changed(_)) => {}
             LinkEvent::Strange(id, strange) => {
                 out.push(Command::Report(News::Strange(id, strange)))
             }
-        }
-    }
-
-    fn connected(
-        &mut self,
-        peer: Arc<Peer>,
-        contact: Contact,
-        hello: Hello,
-        now: Now,
-        out: &mut Vec<Command>,
-    ) {
-        let id = contact.id;
-        if id == self.me.id {
-            return;
-        }
-        if self.known.len() >= KNOWN_MAX && !self.known.contains_key(&id) {
-            out.push(Command::Notify(id, Notice::Bye(Bye::Full)));
-            out.push(Command::Disconnect(id));
-            return;
-        }
-        // Meeting others for the first time, it does not know yet who else is there.
-        if self.settling.is_none() && !self.known.values().any(|known| known.proven) {
-            self.settling = Some(now + JOINING);
-            (self.searched, self.exchanged) = (false, false);
-        }
-        self.lost.retain(|lost| lost.id != id);
-        let before = self.known.remove(&id);
-        let met_before = before.as_ref().is_some_and(|known| known.start == Some(hello.start));
-        // While it was out of reach either may have missed what the other took. What it said of its
-        // entries is some time ago; asking one that has none costs one message.
-        let never_away = met_before && before.as_ref().is_some_and(|known| known.connected);
-        self.filling.owe(id, !never_away, now);
-        let addresses = match &before {
-            Some(known) if contact.addresses.is_empty() => Arc::clone(&known.addresses),
-            _ => contact.addresses.as_slice().into(),
-        };
-        let new = Known::new(id, &[], now);
-        let since =
-            before.as_ref().filter(|known| known.connected).map_or(now, |known| known.since);
-        let start = Some(hello.start);
-        let known = Known { peer, addresses, proven: true, connected: true, since, start, ..new };
-        self.known.insert(id, known);
-        if !met_before {
-            out.push(Command::Report(News::Joined(contact)));
-        }
-        // The first it meets tells it who else is there.
-        if self.settling.is_some() && !self.exchanged {
-            self.exchange(id, out);
-        }
-        self.changed = true;
-        self.bound_connections(out);
-    }
-
-    fn learned(&mut self, contact: Contact, now: Now, out: &mut Vec<Command>) {
-        if contact.id == self.me.id || contact.addresses.is_empty() {
-            return;
-        }
-        let claims = self.known.values().filter(|known| !known.proven).count();
-        if self.known.contains_key(&contact.id) || claims >= CLAIMS_MAX {
-            return;
-        }
-        self.known.insert(contact.id, Known::new(contact.id, &contact.addresses, now));
-        out.push(Command::Dial(contact));
-    }
-
-    /// Says that nobody keeps too many connections: the one to part from is told why.
-    fn bound_connections(&mut self, out: &mut Vec<Command>) {
-        let connected = self.known.values().filter(|known| known.connected);
-        let candidates: Vec<Candidate> = connected
-            .map(|known| Candidate {
-                id: known.peer.id,
-                place: known.peer.place,
-                since: known.since,
-                heard: known.peer.pulse.last(),
-            })
-            .collect();
-        if candidates.len() <= CONNECTIONS_MAX {
-            return;
-        }
-        let victim = connections::victim(&self.me.place, &candidates);
-        if let Some(known) = victim.and_then(|id| self.known.get_mut(&id)) {
-            known.parted = true;
-            out.push(Command::Notify(known.peer.id, Notice::Bye(Bye::Full)));
-            out.push(Command::Disconnect(known.peer.id));
         }
     }
 
@@ -393,11 +282,24 @@ impl Membership {
             self.next_round = now + ROUND;
             self.round(now, out);
         }
-        if self.lost_retry <= now {
-            self.lost_retry = now + LOST_RETRY;
-            if let Some(contact) = self.rng.choice(&self.lost) {
-                out.push(Command::Dial(contact.clone()));
-            }
+        let lost = self.lost.due(&mut self.rng, now);
+        out.extend(lost.into_iter().map(Command::Dial));
+        self.guests.idle(now).into_iter().for_each(|id| part_from(id, out));
+        self.look_near(now, out);
+    }
+
+    /// Where not everybody can be known, neighbours tell each other who came near.
+    fn look_near(&mut self, now: Now, out: &mut Vec<Command>) {
+        if !self.is_full || self.settling.is_some() || now < self.look_near.0 {
+            return;
+        }
+        let pause = (self.look_near.1 * 2).min(LOOK_NEAR_MOST);
+        self.look_near = (now + self.look_near.1, pause);
+        let mut near: Vec<&Known> = self.known.values().filter(|known| known.connected).collect();
+        near.sort_by_key(|known| known.peer.place.distance(&self.me.place));
+        near.truncate(NEIGHBOURS);
+        if let Some(known) = self.rng.choice(near) {
+            self.exchange(known.peer.id, out);
         }
     }
 
@@ -426,76 +328,6 @@ impl Membership {
         }
     }
 
-    /// A round of probes: the quiet ones of the neighbours, one quiet one of the others, and all
-    /// suspects.
-    fn round(&mut self, now: Now, out: &mut Vec<Command>) {
-        let mut proven: Vec<&Known> = self.known.values().filter(|known| known.proven).collect();
-        proven.sort_by_key(|known| known.peer.place.distance(&self.me.place));
-        let quiet = |known: &&&Known| now.saturating_sub(known.peer.pulse.last()) >= QUIET;
-        let (near, far) = proven.split_at(NEIGHBOURS.min(proven.len()));
-        let mut wanted: BTreeSet<NodeId> =
-            near.iter().filter(quiet).map(|known| known.peer.id).collect();
-        // One at random, quiet or not: its answer also tells whether it knows the same members.
-        let others = if far.is_empty() { near } else { far };
-        wanted.extend(self.rng.choice(others).map(|known| known.peer.id));
-        let suspects = proven.iter().filter(|known| !known.belief.is_well());
-        wanted.extend(suspects.map(|known| known.peer.id));
-        for id in wanted {
-            self.probe(id, now, out);
-        }
-    }
-
-    fn probe(&mut self, id: NodeId, now: Now, out: &mut Vec<Command>) {
-        let Some(known) = self.known.get_mut(&id) else { return };
-        // One without a connection is dialed instead; the connection will tell.
-        if (known.connected || known.parted) && known.belief.may_probe(now) {
-            out.push(Command::Probe(Arc::clone(&known.peer)));
-        }
-    }
-
-    /// Takes note of when a member was last heard.
-    fn refresh(&mut self, id: NodeId, out: &mut Vec<Command>) {
-        let Some(known) = self.known.get_mut(&id) else { return };
-        let last = known.peer.pulse.last();
-        if known.connected && known.belief.heard(last) {
-            self.changed = true;
-            out.push(Command::Report(News::Recovered(id)));
-        }
-    }
-
-    fn unanswered_probe(&mut self, id: NodeId, now: Now, out: &mut Vec<Command>) {
-        self.suspect(id, now, out);
-        let helpers: Vec<Arc<Peer>> = self
-            .known
-            .values()
-            .filter(|known| known.connected && known.belief.is_well() && known.peer.id != id)
-            .map(|known| Arc::clone(&known.peer))
-            .collect();
-        for helper in self.rng.choose_multiple(helpers, HELPERS) {
-            out.push(Command::Notify(helper.id, Notice::Rumour(Rumour { about: id, gone: false })));
-            out.push(Command::ProbeFor { helper, target: id });
-        }
-    }
-
-    fn suspect(&mut self, id: NodeId, now: Now, out: &mut Vec<Command>) {
-        let Some(known) = self.known.get_mut(&id) else { return };
-        if known.proven && known.belief.suspect(now) {
-            self.changed = true;
-            out.push(Command::Report(News::Suspected(id)));
-        }
-    }
-
-    fn rumour(&mut self, rumour: Rumour, now: Now, out: &mut Vec<Command>) {
-        let Some(known) = self.known.get_mut(&rumour.about) else { return };
-        if rumour.gone {
-            known.belief.second();
-        }
-        // One that was heard just now needs no looking into.
-        if now.saturating_sub(known.peer.pulse.last()) >= ROUND {
-            self.probe(rumour.about, now, out);
-        }
-    }
-
     /// A member is gone, or has left: others keep what it kept.
     fn departed(&mut self, id: NodeId, left: bool, now: Now, out: &mut Vec<Command>) {
         let Some(known) = self.known.remove(&id) else { return };
@@ -516,10 +348,7 @@ impl Membership {
             let connected = self.known.values().filter(|known| known.connected);
             out.extend(connected.map(|known| Command::Notify(known.peer.id, rumour.clone())));
         }
-        if self.lost.len() >= LOST_MAX {
-            self.lost.remove(0);
-        }
-        self.lost.push(known.contact());
+        self.lost.add(known.contact(), now);
     }
 
     /// What a departed member kept, this node may have to keep now.
@@ -554,13 +383,25 @@ impl Membership {
             peer: Arc::clone(&known.peer),
             addresses: Arc::clone(&known.addresses),
             well: known.belief.is_well(),
+            connected: known.connected,
             // One that is only remembered was not even met.
             unpulled: self.filling.has_gap(&known.peer.id) || known.start.is_none(),
         });
         let departed = self.filling.departed_places();
         let settled = self.settling.is_none();
         let mut view = View::new(Arc::clone(&self.me), members.collect(), departed, settled);
+        if self.is_full {
+            let proven = self.known.values().filter(|known| known.proven);
+            let rows: Vec<_> = proven.map(Known::row).collect();
+            view.set_known_bits(table::known_bits(&self.me.place, &rows));
+        }
         view.set_starting(self.filling.owes_first() && !self.first_until.is_zero());
         view
     }
+}
+
+/// Closes a connection for which there is no room, and says why.
+fn part_from(id: NodeId, out: &mut Vec<Command>) {
+    out.push(Command::Notify(id, Notice::Bye(Bye::Full)));
+    out.push(Command::Disconnect(id));
 }

@@ -14,14 +14,20 @@ use crate::wire::Contact;
 /// lies.
 const TARGETS_MAX: usize = 32;
 
+/// Hops a member counts for that has to be dialled: there and back once more.
+const DIALLED: usize = 2;
+
 /// One whom an operation asks, or may.
 #[derive(Debug)]
 pub(crate) struct Target {
     pub(crate) peer: Arc<Peer>,
     pub(crate) addresses: Arc<[SocketAddr]>,
     pub(crate) well: bool,
-    /// How far it is: 0 this node, 1 a member it knows, more by referrals.
+    /// How far it is: 0 this node, 1 a member that is connected, 2 one that has to be dialled; and on
+    /// top of that as far as who referred to it.
     pub(crate) hops: usize,
+    /// Whether somebody only says that it is there.
+    pub(crate) told: bool,
     pub(crate) state: TargetState,
 }
 
@@ -70,14 +76,14 @@ impl Targets {
             match view.member(&target.peer.id) {
                 Some(member) => target.well = member.well,
                 // One of a referral is no member before it is connected.
-                None if target.hops <= 1 => target.state = TargetState::Elsewhere,
+                None if !target.told => target.state = TargetState::Elsewhere,
                 None => {}
             }
         }
-        for member in view.replicas(&self.place) {
+        for member in view.to_ask(&self.place) {
             match self.all.iter_mut().find(|target| target.peer.id == member.peer.id) {
                 // It has been connected anew; the old connection's answers are not its own.
-                Some(target) if target.hops <= 1 && !Arc::ptr_eq(&target.peer, &member.peer) => {
+                Some(target) if !target.told && !Arc::ptr_eq(&target.peer, &member.peer) => {
                     *target = Target::member(member, view);
                 }
                 Some(_) => {}
@@ -91,7 +97,7 @@ impl Targets {
     pub(crate) fn refer(&mut self, from: usize, closer: Vec<Contact>, view: &View) -> bool {
         let referrer = &mut self.all[from];
         referrer.state = TargetState::Elsewhere;
-        let (limit, hops) = (referrer.peer.place.distance(&self.place), referrer.hops.max(1) + 1);
+        let (limit, so_far) = (referrer.peer.place.distance(&self.place), referrer.hops);
         let mut honest = true;
         for contact in closer {
             if contact.id.place().distance(&self.place) >= limit {
@@ -103,13 +109,17 @@ impl Targets {
                 continue;
             }
             let target = match view.member(&contact.id) {
-                Some(member) => Target { hops, ..Target::member(member, view) },
+                Some(member) => {
+                    let target = Target::member(member, view);
+                    Target { hops: so_far + target.hops, told: true, ..target }
+                }
                 None if contact.addresses.is_empty() => continue,
                 None => Target {
                     peer: Arc::new(Peer::new(contact.id, Default::default())),
                     addresses: contact.addresses.into(),
                     well: true,
-                    hops,
+                    hops: so_far + DIALLED,
+                    told: true,
                     state: TargetState::Idle,
                 },
             };
@@ -149,7 +159,12 @@ impl Target {
             peer: Arc::clone(&member.peer),
             addresses: Arc::clone(&member.addresses),
             well: member.well,
-            hops: usize::from(!Arc::ptr_eq(&member.peer, view.me())),
+            hops: match Arc::ptr_eq(&member.peer, view.me()) {
+                true => 0,
+                false if member.connected => 1,
+                false => DIALLED,
+            },
+            told: false,
             state: TargetState::Idle,
         }
     }
@@ -157,7 +172,7 @@ impl Target {
     /// It does not answer. One that was only told of may not even exist, and must not stand in the way
     /// of those who do.
     pub(crate) fn lose(&mut self) {
-        self.state = if self.hops > 1 { TargetState::Elsewhere } else { TargetState::Failed };
+        self.state = if self.told { TargetState::Elsewhere } else { TargetState::Failed };
     }
 
     /// It is asked now.
@@ -188,7 +203,8 @@ mod tests {
         assert!(targets.refer(from, vec![contact(closer[0])], &view));
         let chosen = targets.chosen();
         assert!(!chosen.contains(&from), "it said that it does not keep the place");
-        assert!(chosen.iter().any(|at| targets.get(*at).unwrap().hops == 2));
+        let told = chosen.iter().filter_map(|at| targets.get(*at)).find(|target| target.told);
+        assert_eq!(told.unwrap().hops, 1 + DIALLED);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use base::limits::REPLICAS;
 use base::{NodeId, Place};
 
 use super::peer::Peer;
+use crate::prefix::shared_bits;
 use crate::wire::{Contact, REFERRAL_MAX};
 
 /// A member as the view holds it.
@@ -18,6 +19,8 @@ pub(crate) struct Member {
     pub(crate) addresses: Arc<[SocketAddr]>,
     /// Not suspected.
     pub(crate) well: bool,
+    /// It can be asked without dialling.
+    pub(crate) connected: bool,
     /// What it holds may be missing here: see [`View::is_complete`].
     pub(crate) unpulled: bool,
 }
@@ -43,6 +46,8 @@ pub(crate) struct View {
     departed: Vec<Place>,
     unpulled: bool,
     digest: u64,
+    /// Bits a place has to share with this node's for its replicas to be among the members known.
+    known_bits: usize,
 }
 
 impl View {
@@ -53,20 +58,55 @@ impl View {
         departed: Vec<Place>,
         settled: bool,
     ) -> View {
-        let myself =
-            Member { peer: Arc::clone(&me), addresses: Arc::new([]), well: true, unpulled: false };
+        let myself = Member {
+            peer: Arc::clone(&me),
+            addresses: Arc::new([]),
+            well: true,
+            connected: true,
+            unpulled: false,
+        };
         let members: Vec<Member> = std::iter::once(myself).chain(others).collect();
         let heads: Vec<u128> = members.iter().map(|member| head(&member.peer.place)).collect();
         let by_id = members.iter().enumerate().map(|(at, m)| (m.peer.id, at)).collect();
         let unpulled = members.iter().any(|member| member.unpulled);
         let digest = heads.iter().fold(0, |digest, head| digest ^ (*head >> 64) as u64);
-        View { me, members, heads, by_id, settled, starting: false, departed, unpulled, digest }
+        View {
+            me,
+            members,
+            heads,
+            by_id,
+            settled,
+            starting: false,
+            departed,
+            unpulled,
+            digest,
+            known_bits: 0,
+        }
     }
 
     /// A node that has just come has all of nothing before it has copied from everybody: those that
     /// came with it may be closer to a place than all who have something there.
     pub(crate) fn set_starting(&mut self, starting: bool) {
         self.starting = starting;
+    }
+
+    /// There are more members than are known; of places that share so many bits with this node's the
+    /// replicas are.
+    pub(crate) fn set_known_bits(&mut self, bits: usize) {
+        self.known_bits = bits;
+    }
+
+    /// Whether the replicas of a place are among the members known.
+    pub(crate) fn knows_replicas(&self, place: &Place) -> bool {
+        self.known_bits == 0 || shared_bits(&self.me.place, place) >= self.known_bits
+    }
+
+    /// Whom to ask for a place: its replicas, or those who know them best of all that are connected.
+    pub(crate) fn to_ask(&self, place: &Place) -> Vec<&Member> {
+        if self.knows_replicas(place) {
+            return self.replicas(place);
+        }
+        self.closest_of(place, REPLICAS, |member| member.connected)
     }
 
     /// This node.
@@ -100,11 +140,23 @@ impl View {
 
     /// The members closest to a place, closest first.
     pub(crate) fn closest(&self, place: &Place, count: usize) -> Vec<&Member> {
+        self.closest_of(place, count, |_| true)
+    }
+
+    fn closest_of(
+        &self,
+        place: &Place,
+        count: usize,
+        is_one: impl Fn(&Member) -> bool,
+    ) -> Vec<&Member> {
         let target = head(place);
         let mut best: Vec<(u128, usize)> = Vec::with_capacity(count + 1);
         for (at, member_head) in self.heads.iter().enumerate() {
             let distance = member_head ^ target;
             if best.len() == count && best.last().is_some_and(|(worst, _)| *worst < distance) {
+                continue;
+            }
+            if !is_one(&self.members[at]) {
                 continue;
             }
             let before = |(other, other_at): &(u128, usize)| {
@@ -202,7 +254,13 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn member(n: u64) -> Member {
-        Member { peer: peer(n), addresses: Arc::new([]), well: true, unpulled: false }
+        Member {
+            peer: peer(n),
+            addresses: Arc::new([]),
+            well: true,
+            connected: true,
+            unpulled: false,
+        }
     }
 
     pub(crate) fn view(count: u64) -> View {

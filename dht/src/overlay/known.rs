@@ -1,0 +1,61 @@
+//! What is known of one member.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::NodeId;
+
+use super::detector::Belief;
+use super::table::Row;
+use super::{Now, Peer};
+use crate::wire::Contact;
+
+/// Between two attempts to reach a member.
+pub(super) const REDIAL: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+pub(super) struct Known {
+    pub(super) peer: Arc<Peer>,
+    pub(super) addresses: Arc<[SocketAddr]>,
+    /// Whether it has been connected, or was a member the last time; else somebody only says so.
+    pub(super) proven: bool,
+    pub(super) connected: bool,
+    /// It closed the connection because it had too many.
+    pub(super) parted: bool,
+    pub(super) since: Now,
+    pub(super) belief: Belief,
+    pub(super) redial: Now,
+    /// Which start of it was met.
+    pub(super) start: Option<u64>,
+}
+
+impl Known {
+    pub(super) fn new(id: NodeId, addresses: &[SocketAddr], now: Now) -> Known {
+        Known {
+            peer: Arc::new(Peer::new(id, Default::default())),
+            addresses: addresses.into(),
+            proven: false,
+            connected: false,
+            parted: false,
+            since: now,
+            belief: Belief::default(),
+            redial: now + REDIAL,
+            start: None,
+        }
+    }
+
+    pub(super) fn contact(&self) -> Contact {
+        Contact { id: self.peer.id, addresses: self.addresses.to_vec() }
+    }
+
+    /// As the choice of whom to know sees it.
+    pub(super) fn row(&self) -> Row {
+        Row {
+            id: self.peer.id,
+            place: self.peer.place,
+            connected: self.connected,
+            since: self.since,
+        }
+    }
+}
