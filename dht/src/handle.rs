@@ -31,6 +31,7 @@ use crate::overlay::write::Write;
 use crate::overlay::{Peer, Pulse};
 use crate::p2p::{P2pConfig, P2pLink};
 use crate::page::{Page, PageRequest};
+use crate::quotas::Quotas;
 use crate::remembered::Remembered;
 use crate::serve::{PULLS_MAX, Server};
 use crate::status::{Health, PeerStatus, Phase, Status};
@@ -178,6 +179,7 @@ impl Dht {
             events,
             leases: Leases::default(),
             watches: Watches::default(),
+            quotas: Quotas::default(),
             pulls: Arc::new(Semaphore::new(PULLS_MAX)),
             leaving: false.into(),
             next_complaint: 0.into(),

@@ -28,6 +28,7 @@ mod overlay;
 mod p2p;
 mod page;
 mod prefix;
+mod quotas;
 mod remembered;
 mod repair;
 mod serve;

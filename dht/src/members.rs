@@ -20,6 +20,8 @@ use crate::wire::{Notice, Reply, Request};
 
 /// Between two looks at the time: fine enough for half-second rules, and nothing to a sleeping CPU.
 const TICK: Duration = Duration::from_millis(100);
+/// Events of the link taken together: when dozens start at once there are many.
+const TOGETHER: usize = 64;
 /// How long a helper may take to ask a third one.
 const HELP: Duration = Duration::from_secs(1);
 
@@ -34,21 +36,24 @@ pub(crate) async fn run(
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut commands = Vec::new();
+    let mut together = Vec::new();
     loop {
-        let event = tokio::select! {
+        tokio::select! {
             biased;
             // First, so that no flood of events stops the time.
-            _ = ticks.tick() => Event::Tick,
-            Some(event) = link_events.recv() => {
-                if let LinkEvent::Notice(from, Notice::Changed(places)) = &event {
-                    node.watches.changed(from, places);
-                    continue;
+            _ = ticks.tick() => membership.handle(Event::Tick, node.now(), &mut commands),
+            1.. = link_events.recv_many(&mut together, TOGETHER) => {
+                for event in together.drain(..) {
+                    if let LinkEvent::Notice(from, Notice::Changed(places)) = &event {
+                        node.watches.changed(from, places);
+                    } else {
+                        membership.handle(Event::Link(event), node.now(), &mut commands);
+                    }
                 }
-                Event::Link(event)
             }
-            Some(event) = events.recv() => event,
-        };
-        membership.handle(event, node.now(), &mut commands);
+            Some(event) = events.recv() => membership.handle(event, node.now(), &mut commands),
+        }
+        membership.settle_up(node.now(), &mut commands);
         for command in commands.drain(..) {
             execute(&node, command, &remembered);
         }

@@ -47,6 +47,8 @@ pub struct Meters {
     pub watches: Counter,
     /// Messages by which others were told of changes.
     pub changes_told: Counter,
+    /// Entries refused because the super-node that sent them sends too much.
+    pub over_quota: Counter,
     /// Members that were suspected.
     pub suspicions: Counter,
     /// Members that were held to be gone.

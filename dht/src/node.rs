@@ -18,6 +18,7 @@ use crate::overlay::membership::Event;
 use crate::overlay::operation::{Ask, Context};
 use crate::overlay::view::View;
 use crate::overlay::{Now, Peer};
+use crate::quotas::Quotas;
 use crate::serve;
 use crate::store::Store;
 use crate::watches::Watches;
@@ -37,6 +38,8 @@ pub(crate) struct Node {
     pub(crate) watches: Watches,
     /// Pulls that may be served at once.
     pub(crate) pulls: Arc<Semaphore>,
+    /// What each other super-node may write here.
+    pub(crate) quotas: Quotas,
     /// What operations have to tell the membership task.
     pub(crate) events: mpsc::Sender<Event>,
     /// Whether it takes no more writes, for it leaves.

@@ -47,6 +47,13 @@ pub(crate) fn respond(node: &Arc<Node>, from: NodeId, request: Request) -> Respo
             if let Some(refusal) = refuse_write(&node, &place, repair) {
                 return Response::Now(refusal);
             }
+            if from != node.me.id
+                && let Err(exhausted) = node.quotas.take(from, &entry, node.now())
+            {
+                node.meters.over_quota.add(1);
+                let text = format!("your super-node writes more than it may; {exhausted}");
+                return Response::Now(refusal(Refusal::OverCapacity, &text));
+            }
             Response::Later(Box::pin(apply(node, place, entry, repair)))
         }
         Request::Probe => Response::Now(Reply::Alive(node.view.load().digest())),

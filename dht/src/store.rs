@@ -12,6 +12,7 @@
 //!                  └─ timeline: lifetimes across restarts
 //! ```
 
+mod capacity;
 mod change;
 mod compact;
 pub(crate) mod data_dir;
@@ -32,8 +33,9 @@ use std::ops::{Bound, RangeInclusive};
 use std::pin::Pin;
 
 use base::limits::{BYTES_PER_KEY_MAX, ENTRIES_PER_KEY_MAX};
-use base::{Entry, EntryId, Place, Version};
+use base::{Entry, EntryId, Place, TtlClass, Version};
 
+pub(crate) use capacity::OVERHEAD;
 pub use digest::{Digest, Fingerprint, LEAF_BITS};
 pub use disk::{DiskOptions, DiskStore};
 pub use memory::{MemoryOptions, MemoryStore};
@@ -210,7 +212,24 @@ pub enum NoRoom {
     /// The disk is full.
     #[error("this super-node's disk is full; use another node, or make room on its disk")]
     Disk,
+    /// The part of the disk set aside for entries is used up.
+    #[error("this super-node keeps as much as it may; use another node")]
+    Share,
+    /// There is no room for entries that live so long; there is for shorter-lived ones.
+    #[error(
+        "this super-node keeps its last room for entries that live at most {} s; give a shorter ttl, or use another node",
+        shorter(*.0)
+    )]
+    LongLived(TtlClass),
     /// The memory set aside is full.
     #[error("this super-node's memory store is full; use another node")]
     Memory,
+}
+
+/// The longest ttl, in seconds, of the next shorter class.
+fn shorter(class: TtlClass) -> u64 {
+    match class {
+        TtlClass::Week => TtlClass::Day.longest_s(),
+        TtlClass::Day | TtlClass::Hour => TtlClass::Hour.longest_s(),
+    }
 }

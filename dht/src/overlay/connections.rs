@@ -4,7 +4,7 @@ use base::{NodeId, Place};
 
 use super::Now;
 use super::detector::NEIGHBOURS;
-use crate::prefix::shared_bits;
+use crate::prefix::{BITS, shared_bits};
 
 /// Most connections of a node: each costs some 200 kB and a little traffic.
 pub(crate) const CONNECTIONS_MAX: usize = 150;
@@ -29,15 +29,16 @@ pub(crate) fn victim(me: &Place, connections: &[Candidate]) -> Option<NodeId> {
     let mut by_distance: Vec<&Candidate> = connections.iter().collect();
     by_distance.sort_by_key(|candidate| candidate.place.distance(me));
     let rest = by_distance.get(NEIGHBOURS..)?;
-    let is_old = |candidate: &Candidate| {
-        let distance = shared_bits(&candidate.place, me);
-        let older = rest.iter().filter(|other| {
-            shared_bits(&other.place, me) == distance
-                && (other.since, other.id) < (candidate.since, candidate.id)
-        });
-        older.count() < OLDEST_PER_DISTANCE
-    };
-    let idlest = rest.iter().filter(|candidate| !is_old(candidate)).min_by_key(|c| c.heard);
+    let mut by_age: Vec<&&Candidate> = rest.iter().collect();
+    by_age.sort_by_key(|candidate| (candidate.since, candidate.id));
+    let mut met = [0; BITS + 1];
+    // Those of whose distance there are enough older ones.
+    let young = by_age.into_iter().filter(|candidate| {
+        let older = &mut met[shared_bits(&candidate.place, me)];
+        *older += 1;
+        *older > OLDEST_PER_DISTANCE
+    });
+    let idlest = young.min_by_key(|candidate| candidate.heard);
     let youngest = || rest.iter().max_by_key(|candidate| candidate.since);
     idlest.or_else(youngest).map(|candidate| candidate.id)
 }

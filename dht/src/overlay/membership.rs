@@ -159,7 +159,7 @@ impl Membership {
         self.view()
     }
 
-    /// Takes note of an event.
+    /// Takes note of an event. What it changes is seen after [`Membership::settle_up`].
     pub(crate) fn handle(&mut self, event: Event, now: Now, out: &mut Vec<Command>) {
         match event {
             Event::Link(event) => self.link_event(event, now, out),
@@ -198,6 +198,11 @@ impl Membership {
             }
             Event::Tick => self.tick(now, out),
         }
+    }
+
+    /// Begins what is to be copied, and publishes what has changed: once for all events that came
+    /// together.
+    pub(crate) fn settle_up(&mut self, now: Now, out: &mut Vec<Command>) {
         for Begin { from, thorough } in self.filling.begin(now) {
             match self.known.get(&from) {
                 Some(known) => {

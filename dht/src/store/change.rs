@@ -7,6 +7,7 @@ use std::time::Instant;
 use base::{Entry, Place, Version};
 use redb::{ReadableTable, Table, WriteTransaction};
 
+use super::capacity;
 use super::database::{ENTRIES, EXPIRY, META};
 use super::digest_index::RowChange;
 use super::queue::ApplyOperation;
@@ -153,7 +154,7 @@ impl Changing<'_> {
         tables: &mut Tables<'_>,
         operation: &ApplyOperation,
         now: u64,
-        room: Room,
+        (room, capacity): (Room, u64),
     ) -> Result<Result<Applied, StoreError>, redb::Error> {
         let (place, arriving) = (operation.place, &operation.entry);
         if room == Room::Nothing || (room == Room::Removals && arriving.value().is_some()) {
@@ -169,6 +170,11 @@ impl Changing<'_> {
         let held_entry = held.as_ref().and_then(|held| held.entry.as_ref());
         match decide(arriving, held_entry, usage) {
             Ok(Decision::Write(applied)) => {
+                if arriving.value().is_some()
+                    && let Err(full) = self.check_room(arriving, capacity)
+                {
+                    return Ok(Err(StoreError::OverCapacity(full)));
+                }
                 let life = arriving.remaining().as_millis();
                 self.write(tables, &row, held.as_ref(), arriving, now.saturating_add(life))?;
                 Ok(Ok(applied))
@@ -256,6 +262,11 @@ impl Changing<'_> {
         }
         self.usage.insert(*place, usage);
         Ok(usage)
+    }
+
+    fn check_room(&self, arriving: &Entry, capacity: u64) -> Result<(), NoRoom> {
+        let (used, bytes) = (self.totals.used(), arriving.cost());
+        capacity::check(capacity, used, bytes, arriving.remaining(), NoRoom::Share)
     }
 
     /// Keeps all counts in step with a row that changed: what it cost and whether it was live.

@@ -29,14 +29,18 @@ use crate::{Clock, OpenError};
 pub struct DiskOptions {
     /// The data directory.
     pub dir: PathBuf,
+    /// Most bytes of entries, 300 counted for each beside its value; three quarters of it for those that
+    /// live for more than a day, seven eighths for those of more than an hour.
+    pub capacity: u64,
     /// Memory for pages of the file, in bytes.
     pub cache_bytes: usize,
 }
 
 impl DiskOptions {
-    /// The usual: 64 MiB of cache, which with a million entries leaves the node far below 300 MB.
+    /// The usual: 8 GiB of entries, and 64 MiB of cache, which with a million entries leaves the node far
+    /// below 300 MB.
     pub fn new(dir: impl Into<PathBuf>) -> DiskOptions {
-        DiskOptions { dir: dir.into(), cache_bytes: 64 * 1024 * 1024 }
+        DiskOptions { dir: dir.into(), capacity: 8 << 30, cache_bytes: 64 * 1024 * 1024 }
     }
 }
 
@@ -69,6 +73,7 @@ impl DiskStore {
         let timeline = Timeline::start(mark, clock.read());
         let shared = Arc::new(Shared {
             file,
+            capacity: options.capacity,
             queue: Queue::default(),
             clock: Box::new(clock),
             timeline,

@@ -15,6 +15,7 @@ use base::{Entry, EntryId, Place};
 use self::counts::Counts;
 use self::expiry::ExpiryIndex;
 use self::held::Held;
+use super::capacity;
 use super::digest::Digest;
 use super::rules::{Decision, Usage, decide};
 use super::timeline::Timeline;
@@ -23,10 +24,6 @@ use super::{
 };
 use crate::Clock;
 use crate::prefix::Prefix;
-
-/// What an entry takes beside its value: rows of both maps, allocations (`testbed bench start`
-/// measures it).
-const OVERHEAD: usize = 300;
 
 /// Most places looked at for expired entries by one call, so that none is held up by many
 /// deadlines at once.
@@ -38,14 +35,15 @@ const SHELVES: usize = 16;
 /// How an in-memory store behaves.
 #[derive(Debug, Clone, Copy)]
 pub struct MemoryOptions {
-    /// Most memory for entries, in bytes, 300 counted for each beside its value.
+    /// Most memory for entries, in bytes, 300 counted for each beside its value; three quarters of it for
+    /// those that live for more than a day, seven eighths for those of more than an hour.
     pub capacity: usize,
 }
 
 impl Default for MemoryOptions {
-    /// 512 MiB: a laptop can spare it, and it holds a million small entries.
+    /// 640 MiB: a laptop can spare it, and it holds a million small entries of a week.
     fn default() -> MemoryOptions {
-        MemoryOptions { capacity: 512 * 1024 * 1024 }
+        MemoryOptions { capacity: 640 * 1024 * 1024 }
     }
 }
 
@@ -86,8 +84,10 @@ impl MemoryStore {
         lock(&self.shelves[shelf_of(place)])
     }
 
-    fn has_room(&self, bytes: usize) -> bool {
-        self.size.load(Ordering::Relaxed).saturating_add(bytes) <= self.options.capacity
+    fn check_room(&self, arriving: &Entry) -> Result<(), NoRoom> {
+        let (capacity, used) = (self.options.capacity, self.size.load(Ordering::Relaxed));
+        let (bytes, life) = (arriving.cost(), arriving.remaining());
+        capacity::check(capacity as u64, used as u64, bytes, life, NoRoom::Memory)
     }
 
     /// Changes a shelf, and counts by how much it grew or shrank.
@@ -101,15 +101,14 @@ impl MemoryStore {
 
     fn apply_now(&self, place: Place, arriving: &Entry) -> Result<Applied, StoreError> {
         let now = self.now();
-        let needed = arriving.cost() + OVERHEAD;
-        let has_room = self.has_room(needed) || {
+        let room = self.check_room(arriving).or_else(|_| {
             // What has expired elsewhere is room as well.
             self.totals();
-            self.has_room(needed)
-        };
+            self.check_room(arriving)
+        });
         self.change(&mut self.shelf(&place), |shelf| {
             shelf.sweep(now);
-            shelf.apply(place, arriving, now, has_room)
+            shelf.apply(place, arriving, now, room)
         })
     }
 }
@@ -227,9 +226,7 @@ impl Shelf {
 
     /// Memory used, as the capacity counts it.
     fn size(&self) -> usize {
-        let entries = self.counts.entries();
-        let bytes = usize::try_from(self.counts.totals.bytes);
-        entries.saturating_mul(OVERHEAD) + bytes.unwrap_or(usize::MAX)
+        usize::try_from(self.counts.totals.used()).unwrap_or(usize::MAX)
     }
 
     fn apply(
@@ -237,7 +234,7 @@ impl Shelf {
         place: Place,
         arriving: &Entry,
         now: u64,
-        has_room: bool,
+        room: Result<(), NoRoom>,
     ) -> Result<Applied, StoreError> {
         let Shelf { places, expiry, counts } = self;
         let mut slot = places.entry(place);
@@ -250,10 +247,12 @@ impl Shelf {
             held = find(entries, arriving.id()).ok().map(|at| entries[at].to_entry(now));
         }
         let (new, applied) = match decide(arriving, held.as_ref(), usage)? {
-            Decision::Write(_) if arriving.value().is_some() && !has_room => {
-                return Err(StoreError::OverCapacity(NoRoom::Memory));
+            Decision::Write(applied) => {
+                if arriving.value().is_some() {
+                    room.map_err(StoreError::OverCapacity)?;
+                }
+                (Held::new(arriving, now), applied)
             }
-            Decision::Write(applied) => (Held::new(arriving, now), applied),
             Decision::Shorten(life, applied) => {
                 let deadline = now + life.as_millis();
                 let held = held.as_ref().map(|held| Held::new(held, now));
@@ -321,6 +320,7 @@ mod tests {
     use base::{Key, Lifetime, SecretTag, Value, Version};
 
     use super::*;
+    use crate::store::OVERHEAD;
     use crate::{ManualClock, Reading};
 
     fn clock() -> ManualClock {

@@ -13,6 +13,8 @@ use crate::Clock;
 /// What the writer and the readers share.
 pub(super) struct Shared {
     pub(super) file: EntryFile,
+    /// Most bytes of entries.
+    pub(super) capacity: u64,
     pub(super) queue: Queue,
     pub(super) clock: Box<dyn Clock>,
     pub(super) timeline: Timeline,

@@ -171,7 +171,7 @@ impl Writer {
         group: &[ApplyOperation],
     ) -> Result<Vec<Result<Applied, StoreError>>, redb::Error> {
         let shared = Arc::clone(&self.shared);
-        let room = self.disk_room();
+        let room = (self.disk_room(), shared.capacity);
         let now = shared.now();
         shared.file.with(|database| {
             let mut answers = Vec::with_capacity(group.len());
