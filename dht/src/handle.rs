@@ -337,6 +337,8 @@ impl Dht {
             totals: node.store.totals(),
             peers: view.members().iter().skip(1).map(peer).collect(),
             replicas: view.members().len().min(REPLICAS),
+            watches: node.watches.count() as u64,
+            leases: node.watches.leases() as u64,
             phase,
         }
     }

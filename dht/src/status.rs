@@ -16,6 +16,10 @@ pub struct Status {
     pub peers: Vec<PeerStatus>,
     /// How many super-nodes keep what is put now: 3, fewer if fewer exist.
     pub replicas: usize,
+    /// Places this node watches for those who wait here.
+    pub watches: u64,
+    /// Leases replicas have granted it for that.
+    pub leases: u64,
     /// What is being done to hold all that it should.
     pub phase: Phase,
 }

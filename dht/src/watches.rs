@@ -98,6 +98,11 @@ impl Watches {
         self.places().len()
     }
 
+    /// How many leases replicas have granted.
+    pub(crate) fn leases(&self) -> usize {
+        self.places().values().map(|watched| watched.leases.len()).sum()
+    }
+
     /// A replica says that something changed; only one that was asked to is listened to.
     pub(crate) fn changed(&self, from: &NodeId, changed: &[Place]) {
         let places = self.places();

@@ -9,6 +9,7 @@ mod rows;
 mod rpc;
 mod start;
 mod store;
+mod watch;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -27,6 +28,8 @@ pub(crate) enum Name {
     Store,
     /// A million entries: time to start, memory, size.
     Start,
+    /// How soon a watched change arrives, and what leases weigh.
+    Watch,
     /// The overlay against UDP, OpenDHT and the database: up to 72 nodes, some minutes.
     Dht,
 }
@@ -79,6 +82,7 @@ pub(crate) fn run(name: Name, settings: &Settings) -> Result<()> {
         Name::Rpc => rpc::measure(settings)?,
         Name::Store => store::measure(settings)?,
         Name::Start => start::measure(settings)?,
+        Name::Watch => watch::measure(settings)?,
         Name::Dht => overlay::measure(settings)?,
     };
     println!("{}", if settings.json { report.json() } else { report.markdown() });
