@@ -1,7 +1,6 @@
 //! [`Dht`]: the one way in.
 
 use std::net::SocketAddr;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -182,6 +181,7 @@ impl Dht {
             quotas: Quotas::default(),
             pulls: Arc::new(Semaphore::new(PULLS_MAX)),
             leaving: false.into(),
+            stopping: tokio::sync::watch::Sender::default(),
             next_complaint: 0.into(),
         });
         let mut membership = Membership::new(me, &parts.known, parts.settle, parts.seed);
@@ -358,7 +358,7 @@ impl Dht {
     /// most 2.5 s, and says goodbye. The others then do not have to find out.
     pub async fn leave(&self) {
         let node = &self.inner.node;
-        node.leaving.store(true, Ordering::Relaxed);
+        node.stop();
         if timeout(HAND_OVER, hand_over(node)).await.is_err() {
             info!("not all was handed over in time; the others have copies of it");
         }
@@ -373,7 +373,7 @@ impl Dht {
     /// operations fail. Without [`Dht::leave`] before it, others notice only by its silence.
     pub async fn close(&self) {
         let node = &self.inner.node;
-        node.leaving.store(true, Ordering::Relaxed);
+        node.stop();
         self.inner.stop_tasks();
         node.link.close().await;
         self.inner.remembered.close().await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use base::Entry;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
 use tracing::warn;
 
@@ -44,6 +44,8 @@ pub(crate) struct Node {
     pub(crate) events: mpsc::Sender<Event>,
     /// Whether it takes no more writes, for it leaves.
     pub(crate) leaving: AtomicBool,
+    /// The same, for those who wait for something else meanwhile.
+    pub(crate) stopping: watch::Sender<bool>,
     /// When the next complaint may be logged, in milliseconds since the start.
     pub(crate) next_complaint: AtomicU64,
 }
@@ -54,6 +56,12 @@ const COMPLAINTS: Duration = Duration::from_secs(5);
 impl Node {
     pub(crate) fn now(&self) -> Now {
         self.started.elapsed()
+    }
+
+    /// Takes no more writes from now on, and lets nobody wait.
+    pub(crate) fn stop(&self) {
+        self.leaving.store(true, Ordering::Relaxed);
+        self.stopping.send_replace(true);
     }
 
     pub(crate) fn is_leaving(&self) -> bool {

@@ -70,7 +70,15 @@ impl Dht {
                 return Ok(Watched { values: live(entries), cursor });
             }
             sleep(pause).await;
-            pause = match until_reason_to_look(&mut waiting, &entries, deadline).await {
+            let mut stopping = node.stopping.subscribe();
+            let reason = tokio::select! {
+                reason = until_reason_to_look(&mut waiting, &entries, deadline) => reason,
+                _ = stopping.wait_for(|stopping| *stopping) => {
+                    let text = "this super-node is stopping; watch at another one";
+                    return Err(DhtError::NoQuorum(text.into()));
+                }
+            };
+            pause = match reason {
                 Reason::Told => (pause * 2).clamp(PAUSE_MIN, PAUSE_MAX),
                 Reason::Time => Duration::ZERO,
             };

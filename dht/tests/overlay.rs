@@ -216,3 +216,18 @@ async fn a_watch_goes_on_when_the_watched_replicas_die() {
     assert_eq!(texts(&told.unwrap()), ["value 1"]);
     testnet.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_waits_at_a_node_that_stops() {
+    let testnet = Testnet::start(3).await.unwrap();
+    let (node, key) = (testnet.node(0), key(1));
+    let before = node.watch(&key, None, PATIENCE).await.unwrap();
+    let waiting = node.watch(&key, Some(before.cursor), 10 * PATIENCE);
+    let stop = async {
+        until("it waits", || node.status().leases == 3).await;
+        node.leave().await;
+    };
+    let (told, ()) = tokio::join!(waiting, stop);
+    assert!(matches!(told, Err(DhtError::NoQuorum(_))));
+    testnet.close().await;
+}
