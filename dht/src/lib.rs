@@ -13,6 +13,9 @@ mod clock;
 mod drive;
 mod error;
 mod fill;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handle;
 mod identity;
 mod lamport;

@@ -16,6 +16,8 @@ mod compact;
 pub(crate) mod data_dir;
 mod database;
 mod disk;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod memory;
 mod queue;
 mod record;

@@ -2,6 +2,7 @@
 //! interleaved rounds, and the middle one of the rounds is told: a ratio holds on a busy machine
 //! where an absolute time does not. Nothing here fails for being slow; the table says so.
 
+mod flood;
 mod load;
 mod overlay;
 mod report;
@@ -27,6 +28,8 @@ pub(crate) enum Name {
     Store,
     /// A million entries: time to start, memory, size.
     Start,
+    /// How one client's flood delays others, at a super-node alone and at one of three.
+    Flood,
     /// The overlay against UDP, OpenDHT and the database: up to 72 nodes, some minutes.
     Dht,
 }
@@ -79,6 +82,7 @@ pub(crate) fn run(name: Name, settings: &Settings) -> Result<()> {
         Name::Rpc => rpc::measure(settings)?,
         Name::Store => store::measure(settings)?,
         Name::Start => start::measure(settings)?,
+        Name::Flood => flood::measure(settings)?,
         Name::Dht => overlay::measure(settings)?,
     };
     println!("{}", if settings.json { report.json() } else { report.markdown() });
