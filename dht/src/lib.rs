@@ -13,6 +13,9 @@ mod clock;
 mod cursor;
 mod drive;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod hand_over;
 mod handle;
 mod identity;

@@ -20,6 +20,8 @@ mod database;
 mod digest;
 mod digest_index;
 mod disk;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod memory;
 mod queue;
 mod record;

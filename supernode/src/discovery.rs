@@ -13,6 +13,8 @@ mod announcement;
 mod backoff;
 mod contacts;
 mod dialling;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod mdns;
 mod plan;
 mod search;

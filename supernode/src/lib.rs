@@ -15,6 +15,9 @@ pub mod client;
 pub mod config;
 pub mod daemon;
 pub mod discovery;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod http;
 pub mod load;
 pub mod metrics;

@@ -2,6 +2,7 @@
 //! interleaved rounds, and the middle one of the rounds is told: a ratio holds on a busy machine
 //! where an absolute time does not. Nothing here fails for being slow; the table says so.
 
+mod flood;
 mod load;
 mod overlay;
 mod report;
@@ -30,6 +31,8 @@ pub(crate) enum Name {
     Start,
     /// How soon a watched change arrives, and what leases weigh.
     Watch,
+    /// How one client's flood delays others, at a super-node alone and at one of three.
+    Flood,
     /// The overlay against UDP, OpenDHT and the database: up to 72 nodes, some minutes.
     Dht,
 }
@@ -83,6 +86,7 @@ pub(crate) fn run(name: Name, settings: &Settings) -> Result<()> {
         Name::Store => store::measure(settings)?,
         Name::Start => start::measure(settings)?,
         Name::Watch => watch::measure(settings)?,
+        Name::Flood => flood::measure(settings)?,
         Name::Dht => overlay::measure(settings)?,
     };
     println!("{}", if settings.json { report.json() } else { report.markdown() });

@@ -21,7 +21,7 @@ pub(crate) use command::{Request, run};
 const SERVING_LIMIT: Duration = Duration::from_secs(60);
 
 /// What a cluster consists of.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Shape {
     /// How many super-nodes.
     pub(crate) nodes: usize,
@@ -34,9 +34,28 @@ pub(crate) struct Shape {
 /// Super-nodes that know each other. They keep their addresses and data when started again.
 #[derive(Debug)]
 pub(crate) struct Cluster {
+    shape: Shape,
     launches: Vec<Launch>,
     /// `None` is one that is down.
     nodes: Vec<Option<Node>>,
+}
+
+impl Shape {
+    /// How one is started, with a name that no other one had.
+    fn launch(&self, number: usize, name: &str, address: SocketAddr) -> Result<Launch> {
+        let data = match &self.data {
+            Some(dir) => Data::Dir(dir.join(name)),
+            None => Data::Ephemeral,
+        };
+        let http = match self.base_http {
+            Some(base) => {
+                let port = u16::try_from(number).ok().and_then(|n| base.checked_add(n));
+                format!("127.0.0.1:{}", port.context("no port is left below 65536")?)
+            }
+            None => ANY_PORT.to_owned(),
+        };
+        Ok(Launch::local(&data, &http).with("--name", name).with("--p2p", &address.to_string()))
+    }
 }
 
 /// The name of a super-node, by its number.
@@ -47,35 +66,24 @@ pub(crate) fn name(number: usize) -> String {
 impl Cluster {
     /// A cluster of which nothing runs yet.
     pub(crate) fn new(shape: &Shape, choice: &mut Choice) -> Result<Cluster> {
-        let Shape { nodes, data, base_http } = shape;
-        ensure!(*nodes > 0, "a cluster has at least one node");
+        let nodes = shape.nodes;
+        ensure!(nodes > 0, "a cluster has at least one node");
         let mut addresses: Vec<SocketAddr> = Vec::new();
-        while addresses.len() < *nodes {
+        while addresses.len() < nodes {
             let address = free_address(choice)?;
             if !addresses.contains(&address) {
                 addresses.push(address);
             }
         }
         let launch = |(number, address): (usize, &SocketAddr)| {
-            let data = match data {
-                Some(dir) => Data::Dir(dir.join(name(number))),
-                None => Data::Ephemeral,
-            };
-            let http = match base_http {
-                Some(base) => {
-                    let port = u16::try_from(number).ok().and_then(|n| base.checked_add(n));
-                    format!("127.0.0.1:{}", port.context("no port is left below 65536")?)
-                }
-                None => ANY_PORT.to_owned(),
-            };
             // All join the first, and the first the second: should it be started again, it may be
             // the one that has to find the others.
             let first = if number == 0 { addresses.get(1) } else { addresses.first() };
-            let local = Launch::local(&data, &http).with("--name", &name(number));
-            Ok(local.with("--p2p", &address.to_string()).joining(first.copied()))
+            Ok(shape.launch(number, &name(number), *address)?.joining(first.copied()))
         };
         let launches = addresses.iter().enumerate().map(launch).collect::<Result<_>>()?;
-        Ok(Cluster { launches, nodes: (0..*nodes).map(|_| None).collect() })
+        let nodes = (0..nodes).map(|_| None).collect();
+        Ok(Cluster { shape: shape.clone(), launches, nodes })
     }
 
     /// A cluster that serves.
@@ -88,6 +96,37 @@ impl Cluster {
     /// Starts those that are down, and waits until all serve together.
     pub(crate) fn start(&mut self) -> Result<()> {
         self.launch()?;
+        self.settle()
+    }
+
+    /// Starts one that is down where it was, with what it has; some of those that run it joins.
+    pub(crate) fn restart(&mut self, number: usize) -> Result<&Node> {
+        /// One may die, too, before it has answered.
+        const JOINED: usize = 2;
+        ensure!(self.nodes[number].is_none(), "{} is not down", name(number));
+        let others: Vec<_> = self.running().map(|(_, node)| node.p2p()).take(JOINED).collect();
+        let launch = self.launches[number].clone().joining(others);
+        let node = Starting::new(&launch)?.ready_within(SERVING_LIMIT);
+        self.launches[number] = launch;
+        Ok(self.nodes[number].insert(node.with_context(|| name(number))?))
+    }
+
+    /// Starts another one, elsewhere and with nothing, in place of one that is down. `life` tells
+    /// it from those that had the place before.
+    pub(crate) fn replace(
+        &mut self,
+        number: usize,
+        life: usize,
+        choice: &mut Choice,
+    ) -> Result<&Node> {
+        let newcomer = format!("{}-{life}", name(number));
+        self.launches[number] = self.shape.launch(number, &newcomer, free_address(choice)?)?;
+        self.restart(number)
+    }
+
+    /// Waits until every one that runs is in the overlay with all others that run, and holds what
+    /// it should.
+    pub(crate) fn settle(&mut self) -> Result<()> {
         self.wait_until_serving(|| Ok(()))
     }
 
@@ -124,7 +163,8 @@ impl Cluster {
                 go_on()?;
                 ensure!(node.is_running()?, "it has ended; its log ends:\n{}", node.log());
                 let status = status(node.http())?;
-                seen = format!("{} of {others} peers, phase {:?}", status.peers, status.phase);
+                seen =
+                    format!("{} of {others} peers, phase {:?}", status.peers.len(), status.phase);
                 Ok(status.serves_with(others))
             });
             if !serves.with_context(|| name(number))? {
@@ -147,6 +187,11 @@ impl Cluster {
     /// Where those that run serve HTTP.
     pub(crate) fn http(&self) -> Vec<SocketAddr> {
         self.running().map(|(_, node)| node.http()).collect()
+    }
+
+    /// One that runs.
+    pub(crate) fn node(&self, number: usize) -> Result<&Node> {
+        self.nodes[number].as_ref().with_context(|| format!("{} is down", name(number)))
     }
 
     /// Kills one without a warning.

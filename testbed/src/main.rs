@@ -64,6 +64,8 @@ enum Command {
         /// Repeat the random choices of an earlier run.
         #[arg(long)]
         seed: Option<u64>,
+        #[command(flatten)]
+        size: drill::Size,
         /// Run the half of a drill that needs namespaces of its own, with this directory.
         #[arg(long, hide = true)]
         inside: Option<PathBuf>,
@@ -118,12 +120,13 @@ fn run(command: Command) -> Result<()> {
             interop::run(&name.unwrap_or_default(), seed)
         }
         Command::Drill { list: true, .. } => list(drill::ALL.iter().map(|d| (d.name, d.about))),
-        Command::Drill { inside: Some(dir), name, .. } => {
-            drill::run_inside(&name.unwrap_or_default(), &dir)
-        }
-        Command::Drill { name, seed, .. } => {
+        Command::Drill { name, seed, size, inside, .. } => {
             let seed = seed.unwrap_or_else(choice::fresh_seed);
-            drill::run(&name.unwrap_or_default(), seed)
+            let (name, request) = (name.unwrap_or_default(), drill::Request { seed, size });
+            match inside {
+                Some(dir) => drill::run_inside(&name, &dir, &request),
+                None => drill::run(&name, &request),
+            }
         }
         Command::Bench { name, json, dir, quick, large } => {
             bench::run(name, &bench::Settings { json, dir, quick, large })

@@ -2,14 +2,14 @@
 //! in which only a number changes, keep-alive connections, and a reader that knows no more of
 //! HTTP than `Content-Length`. The same for every kind of request.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::choice::Choice;
@@ -17,8 +17,8 @@ use crate::http::post;
 use crate::rpc::{Param, call};
 use crate::stats::percentile;
 
-/// Keep-alive connections, as the floors are stated.
-const CONNECTIONS: u64 = 16;
+/// A client that does nothing but ask, as the floors are stated.
+const CLIENT: Client = Client { from: Ipv4Addr::LOCALHOST, connections: 16, every: None };
 
 /// Bytes of a value.
 pub(super) const VALUE_SIZE: usize = 100;
@@ -49,6 +49,18 @@ pub(super) struct Requests {
     numbers: Numbers,
 }
 
+/// Who asks, and how hard.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Client {
+    /// Its address, of the loopback network.
+    pub(super) from: Ipv4Addr,
+    /// Its keep-alive connections.
+    pub(super) connections: u64,
+    /// From one request of a connection to the next, however long the first one takes, but one at
+    /// a time; `None` is as fast as it is answered.
+    pub(super) every: Option<Duration>,
+}
+
 /// When to end: at whichever comes first.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Until {
@@ -61,6 +73,8 @@ pub(super) struct Until {
 pub(super) struct Load {
     /// Requests answered.
     pub(super) requests: usize,
+    /// Requests answered with a fault, or with nothing.
+    pub(super) refused: u64,
     /// Requests answered a second.
     pub(super) rate: f64,
     /// The median answer, in microseconds.
@@ -116,48 +130,96 @@ pub(super) fn key(number: u64) -> String {
     format!("{number:016x}")
 }
 
-/// Sends requests on 16 connections, each waiting for its answer.
+/// Sends requests on 16 connections, each waiting for its answer. One that is refused is an error.
 pub(super) async fn drive(server: SocketAddr, requests: &Requests, until: Until) -> Result<Load> {
-    let began = Instant::now();
-    let left = Arc::new(AtomicU64::new(until.requests));
-    let mut tasks = JoinSet::new();
-    for number in 0..CONNECTIONS {
-        let (requests, left) = (requests.clone(), Arc::clone(&left));
-        let deadline = began + until.time;
-        tasks.spawn(one_connection(server, requests, left, deadline, Choice::seeded(number)));
-    }
-    let mut times = Vec::new();
-    while let Some(done) = tasks.join_next().await {
-        times.extend(done.context("a load task ended")??);
-    }
-    let requests = times.len();
-    let rate = requests as f64 / began.elapsed().as_secs_f64();
-    let mut at = |percent| percentile(&mut times, percent).map_or(f64::NAN, f64::from);
-    Ok(Load { requests, rate, p50_us: at(50.0), p99_us: at(99.0) })
+    let load = CLIENT.drive(server, requests, until).await?;
+    ensure!(load.refused == 0, "{} requests were refused", load.refused);
+    Ok(load)
 }
 
-async fn one_connection(
-    server: SocketAddr,
-    mut requests: Requests,
-    left: Arc<AtomicU64>,
-    deadline: Instant,
-    mut choice: Choice,
-) -> Result<Vec<u32>> {
-    let mut stream = TcpStream::connect(server).await.context("cannot connect")?;
-    stream.set_nodelay(true)?;
-    let mut buffer = vec![0; 16 * 1024];
-    let mut times = Vec::new();
-    let take = |n: u64| n.checked_sub(1);
-    let mut sent = Instant::now();
-    while sent < deadline && left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok() {
-        stream.write_all(requests.next(&mut choice)).await.context("cannot send")?;
-        let answer = tokio::time::timeout(ANSWER_LIMIT, read_answer(&mut stream, &mut buffer));
-        answer.await.context("no answer in time")??;
-        let now = Instant::now();
-        times.push(u32::try_from((now - sent).as_micros()).unwrap_or(u32::MAX));
-        sent = now;
+impl Client {
+    /// Sends requests, each connection waiting for its answer before the next.
+    pub(super) async fn drive(
+        self,
+        server: SocketAddr,
+        requests: &Requests,
+        until: Until,
+    ) -> Result<Load> {
+        let began = Instant::now();
+        let left = Arc::new(AtomicU64::new(until.requests));
+        let mut tasks = JoinSet::new();
+        for number in 0..self.connections {
+            let (requests, left) = (requests.clone(), Arc::clone(&left));
+            let deadline = began + until.time;
+            let choice = Choice::seeded(number);
+            tasks.spawn(self.one_connection(server, requests, left, deadline, choice));
+        }
+        let (mut times, mut refused) = (Vec::new(), 0);
+        while let Some(done) = tasks.join_next().await {
+            let done = done.context("a load task ended")??;
+            times.extend(done.0);
+            refused += done.1;
+        }
+        Ok(Load::of(times, refused, began.elapsed()))
     }
-    Ok(times)
+
+    /// How long each answer took, in microseconds, and how many requests were refused.
+    async fn one_connection(
+        self,
+        server: SocketAddr,
+        mut requests: Requests,
+        left: Arc<AtomicU64>,
+        deadline: Instant,
+        mut choice: Choice,
+    ) -> Result<(Vec<u32>, u64)> {
+        /// Whoever is not served at all must not ask in a circle.
+        const PAUSE: Duration = Duration::from_millis(10);
+        let mut stream = self.connect(server).await?;
+        let mut buffer = vec![0; 16 * 1024];
+        let (mut times, mut refused) = (Vec::new(), 0);
+        let take = |n: u64| n.checked_sub(1);
+        let mut due = Instant::now();
+        while due < deadline
+            && left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
+        {
+            tokio::time::sleep_until(due.into()).await;
+            let sent = Instant::now();
+            stream.write_all(requests.next(&mut choice)).await.context("cannot send")?;
+            let answer = tokio::time::timeout(ANSWER_LIMIT, read_answer(&mut stream, &mut buffer));
+            match answer.await.context("no answer in time")? {
+                Ok(()) => {
+                    times.push(u32::try_from(sent.elapsed().as_micros()).unwrap_or(u32::MAX));
+                }
+                Err(_) => {
+                    refused += 1;
+                    tokio::time::sleep(PAUSE).await;
+                    stream = self.connect(server).await?;
+                }
+            }
+            due = match self.every {
+                Some(every) => (due + every).max(Instant::now()),
+                None => Instant::now(),
+            };
+        }
+        Ok((times, refused))
+    }
+
+    async fn connect(self, server: SocketAddr) -> Result<TcpStream> {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind(SocketAddr::from((self.from, 0)))?;
+        let stream = socket.connect(server).await.context("cannot connect")?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+}
+
+impl Load {
+    fn of(mut times: Vec<u32>, refused: u64, took: Duration) -> Load {
+        let requests = times.len();
+        let rate = requests as f64 / took.as_secs_f64();
+        let mut at = |percent| percentile(&mut times, percent).map_or(f64::NAN, f64::from);
+        Load { requests, refused, rate, p50_us: at(50.0), p99_us: at(99.0) }
+    }
 }
 
 async fn read_answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<()> {

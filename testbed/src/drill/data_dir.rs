@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
+use super::Request;
 use crate::checks::Checks;
 use crate::node::{ANY_PORT, Data, Node};
 use crate::rpc::{Client, Datum, Param, Reply};
@@ -30,7 +31,7 @@ const USED_VALUE: [u8; 1000] = [b'v'; 1000];
 type Picture = BTreeMap<PathBuf, [u8; 32]>;
 
 /// Runs the drill.
-pub(super) fn run(_seed: u64) -> Result<usize> {
+pub(super) fn run(_: &Request) -> Result<usize> {
     let mut checks = Checks::default();
     checks.check("a port in use", port_in_use);
     checks.check("a data directory that cannot be made", cannot_be_made);

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use super::Request;
 use super::unshared::rerun;
 use crate::checks::{Checks, within};
 use crate::http::get;
@@ -31,13 +32,13 @@ const REFUSAL_LIMIT: Duration = Duration::from_secs(10);
 const ROOM_LIMIT: Duration = Duration::from_secs(20);
 
 /// Runs the drill in a mount namespace.
-pub(super) fn run(_seed: u64) -> Result<usize> {
+pub(super) fn run(request: &Request) -> Result<usize> {
     require("mount", "mount")?;
-    rerun("disk-full", "m")
+    rerun("disk-full", "m", request)
 }
 
 /// The drill itself, with `disk` to mount on.
-pub(super) fn inside(disk: &Path) -> Result<()> {
+pub(super) fn inside(disk: &Path, _: &Request) -> Result<()> {
     let mount = Command::new("mount").args(["-t", "tmpfs", "-o", DISK, "tmpfs"]).arg(disk).status();
     let mounted = mount.context("cannot run mount")?;
     ensure!(mounted.success(), "cannot mount a tmpfs");

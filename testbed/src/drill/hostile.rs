@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 
 use anyhow::{Context, Result, ensure};
 
+use super::Request;
 use crate::checks::Checks;
 use crate::node::{ANY_PORT, Data, Node};
 use crate::rpc::Client;
@@ -28,7 +29,7 @@ struct Case {
 }
 
 /// Runs the drill.
-pub(super) fn run(_seed: u64) -> Result<usize> {
+pub(super) fn run(_: &Request) -> Result<usize> {
     let dir = tempfile::tempdir()?;
     let mut node = Node::start(&Data::Dir(dir.path().join("data")), ANY_PORT)?;
     let mut client = Client::connect(node.http())?;

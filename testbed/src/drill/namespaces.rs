@@ -2,21 +2,20 @@
 //! find each other by DNS-SD alone, or by `--join` alone; one without a network says that it is
 //! alone. Nothing leaves the namespaces, which end with the drill.
 
-mod lan;
-
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
+use super::Request;
+use super::lan::{self, Lan, Side};
 use super::unshared::rerun;
 use crate::checks::{Checks, within};
 use crate::node::{Data, Launch, Node};
 use crate::rpc::Client;
 use crate::status::status;
 use crate::tools::require;
-use lan::Lan;
 
 const NODES: u8 = 3;
 
@@ -29,15 +28,16 @@ const ALONE_LIMIT: Duration = Duration::from_secs(15);
 const P2P_PORT: u16 = 5850;
 
 /// Runs the drill in namespaces.
-pub(super) fn run(_seed: u64) -> Result<usize> {
+pub(super) fn run(request: &Request) -> Result<usize> {
     require("ip", "iproute2")?;
     require("nsenter", "util-linux")?;
-    rerun("namespaces", "nm")
+    rerun("namespaces", "nm", request)
 }
 
 /// The drill itself.
-pub(super) fn inside(_dir: &Path) -> Result<()> {
-    let lan = Lan::new()?;
+pub(super) fn inside(_dir: &Path, _: &Request) -> Result<()> {
+    lan::prepare()?;
+    let lan = Lan::new(Side::Left)?;
     let mut checks = Checks::default();
     checks.check("three machines find each other by DNS-SD alone", || {
         find_each_other(&lan, |launch, _| launch)
@@ -80,7 +80,7 @@ fn find_each_other(
         let left = FIND_LIMIT.saturating_sub(began.elapsed());
         let found = within(left, || {
             let status = status(node.http())?;
-            seen = format!("{} peers, phase {:?}", status.peers, status.phase);
+            seen = format!("{} peers, phase {:?}", status.peers.len(), status.phase);
             Ok(status.serves_with(usize::from(NODES) - 1))
         })?;
         let (address, log) = (host.address(), node.log());

@@ -1,23 +1,20 @@
 //! Three super-nodes that share what they hold: what is put at one is read at another, one of them
 //! may die at any moment, and all of them may, without anything acknowledged being lost.
 
-mod crew;
-mod ledger;
-mod reads;
-mod values;
-
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
+use super::Request;
+use super::clients::{Reading, Values, Writers};
 use crate::checks::Checks;
 use crate::choice::Choice;
 use crate::cluster::{Cluster, Shape};
-use ledger::Writers;
-use reads::{Reading, read_each};
-use values::{VALUES, put_each};
+
+/// What is put once and read again and again.
+const VALUES: Values = Values { count: 10_000, size: 100, some_large: true };
 
 const NODES: usize = 3;
 /// The one that is killed alone; nobody asks it.
@@ -31,7 +28,8 @@ const AFTER: Duration = Duration::from_secs(6);
 const WRITING: Duration = Duration::from_secs(2);
 
 /// Runs the drill.
-pub(super) fn run(seed: u64) -> Result<usize> {
+pub(super) fn run(request: &Request) -> Result<usize> {
+    let seed = request.seed;
     println!("  seed  {seed} (repeat the choices with --seed {seed})");
     let mut choice = Choice::seeded(seed);
     let dir = TempDir::new()?;
@@ -50,12 +48,16 @@ pub(super) fn run(seed: u64) -> Result<usize> {
 fn share(cluster: &Cluster, checks: &mut Checks) -> Result<()> {
     let http = cluster.http();
     let began = Instant::now();
-    put_each(http[0])?;
+    VALUES.put_each(&http[..1])?;
     let took = began.elapsed();
-    let rate = VALUES as f64 / took.as_secs_f64();
-    println!("  {VALUES} values put at one node in {:.1} s, {rate:.0}/s", took.as_secs_f64());
+    let rate = VALUES.count as f64 / took.as_secs_f64();
+    println!(
+        "  {} values put at one node in {:.1} s, {rate:.0}/s",
+        VALUES.count,
+        took.as_secs_f64()
+    );
     for (number, server) in http.iter().enumerate().skip(1) {
-        let reads = read_each(&[*server])?;
+        let reads = VALUES.read_each(&[*server])?;
         println!("  read at node-{number}: {}", reads.figures());
         checks.record(&format!("all read, equal, at node-{number}"), reads.all_right());
     }
@@ -66,7 +68,7 @@ fn share(cluster: &Cluster, checks: &mut Checks) -> Result<()> {
 fn lose_one(cluster: &mut Cluster, checks: &mut Checks) -> Result<()> {
     let mut asked = cluster.http();
     asked.remove(VICTIM);
-    let reading = Reading::start(&asked)?;
+    let reading = Reading::start(VALUES, &asked)?;
     sleep(BEFORE);
     let killed = Instant::now();
     cluster.kill9(VICTIM)?;
@@ -84,7 +86,7 @@ fn lose_one(cluster: &mut Cluster, checks: &mut Checks) -> Result<()> {
             .record(&format!("one of three killed: only right answers {when}"), reads.all_right());
     }
     for server in asked {
-        let reads = read_each(&[server])?;
+        let reads = VALUES.read_each(&[server])?;
         checks.record("one of three killed: all read at a survivor", reads.all_right());
     }
     Ok(())
@@ -99,6 +101,7 @@ fn lose_all(cluster: &mut Cluster, choice: &mut Choice, checks: &mut Checks) -> 
     let ledger = writers.join()?;
     println!("  all killed: {}", ledger.figures());
     checks.record("no write refused before the kill", ledger.none_refused());
+    checks.record("all that was there could be removed", ledger.none_missed());
     let began = Instant::now();
     cluster.start().context("no start after all were killed")?;
     println!("  all serve again after {:.1} s", began.elapsed().as_secs_f64());
@@ -106,8 +109,8 @@ fn lose_all(cluster: &mut Cluster, choice: &mut Choice, checks: &mut Checks) -> 
         let what = format!("every acknowledged put and removal holds, read at node-{number}");
         checks.record(&what, ledger.compare(server));
     }
-    let reads = read_each(&cluster.http())?;
-    ensure!(reads.len() == VALUES, "{} of {VALUES} were read", reads.len());
+    let reads = VALUES.read_each(&cluster.http())?;
+    ensure!(reads.len() == VALUES.count, "{} of {} were read", reads.len(), VALUES.count);
     checks.record("all that was put before is still there", reads.all_right());
     Ok(())
 }

@@ -8,19 +8,20 @@ use std::process::Stdio;
 use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 
+use super::Request;
 use crate::leash::leashed;
 use crate::tools::require;
 
 /// Runs a drill's inner half with new namespaces, given by the letters unshare(1) has for them,
-/// and a directory for it. Says how many checks passed.
-pub(super) fn rerun(drill: &str, namespaces: &str) -> Result<usize> {
+/// a directory for it, and what it is asked for. Says how many checks passed.
+pub(super) fn rerun(drill: &str, namespaces: &str, request: &Request) -> Result<usize> {
     require("unshare", "util-linux")?;
     let dir = TempDir::new()?;
     let mut command = leashed("unshare");
     // Without root a user namespace gives the right to all others.
     let user = if rustix::process::geteuid().is_root() { "" } else { "Ur" };
     command.arg(format!("-{user}{namespaces}")).arg(std::env::current_exe()?);
-    command.args(["drill", drill, "--inside"]).arg(dir.path());
+    command.args(["drill", drill, "--inside"]).arg(dir.path()).args(request.arguments());
     let mut child = command.stdout(Stdio::piped()).spawn().context("cannot start unshare")?;
     let output = child.stdout.take().context("no standard output")?;
     let (mut passed, mut began) = (0, false);

@@ -53,8 +53,11 @@ impl Launch {
         self
     }
 
-    /// Joining the super-nodes that listen there.
+    /// Joining the super-nodes that listen there, and no others.
     pub(crate) fn joining(mut self, others: impl IntoIterator<Item = SocketAddr>) -> Launch {
+        while let Some(at) = self.options.iter().position(|known| known == "--join") {
+            self.options.drain(at..at + 2);
+        }
         for other in others {
             self.options.extend(["--join".into(), other.to_string().into()]);
         }
@@ -103,6 +106,13 @@ pub(crate) fn binary() -> Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_those_named_last_are_joined() {
+        let [first, second] = [4711, 4712].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+        let launch = Launch::new(&Data::Ephemeral).joining([first, first]).joining([second]);
+        assert_eq!(launch.options, ["--ephemeral", "--join", "127.0.0.1:4712"]);
+    }
 
     #[test]
     fn an_option_given_again_replaces_the_first() {
