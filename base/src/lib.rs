@@ -6,6 +6,7 @@
 //!
 //! Everything here is pure: no I/O, no clock, no task. Time comes in as a remaining [`Lifetime`].
 
+mod allowance;
 mod entry;
 mod key;
 mod lifetime;
@@ -14,10 +15,12 @@ mod merge;
 mod node_id;
 mod place;
 mod secret;
+mod token_bucket;
 mod too_large;
 mod value;
 mod version;
 
+pub use allowance::{Allowances, TtlClass};
 pub use entry::{Entry, EntryId, ForgedEntry, State, WrongSecret};
 pub use key::Key;
 pub use lifetime::{Lifetime, Ttl, TtlOutOfRange};
@@ -25,6 +28,7 @@ pub use merge::Verdict;
 pub use node_id::NodeId;
 pub use place::{Distance, Place};
 pub use secret::{Secret, SecretTag};
+pub use token_bucket::{Exhausted, Rate, TokenBucket};
 pub use too_large::TooLarge;
 pub use value::{Sha1Digest, Value, ValueHash};
 pub use version::Version;
