@@ -133,7 +133,7 @@ impl Dht {
     /// # Errors
     /// As [`Dht::open`].
     pub async fn open_at(options: Options, clock: impl Clock) -> Result<Dht, OpenError> {
-        let Options { storage, listen, settle } = options;
+        let Options { storage, listen, settle, passphrase: _ } = options;
         let open = move || open_storage(storage, clock);
         let opened = tokio::task::spawn_blocking(open).await;
         let (keypair, store, remembered) =

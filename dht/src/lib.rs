@@ -50,7 +50,7 @@ pub use error::{DhtError, OpenError};
 pub use handle::{Dht, Receipt, Removal};
 pub use link::JoinError;
 pub use meters::{Counter, Histogram, Meters};
-pub use options::{Options, Storage};
+pub use options::{Options, Passphrase, PassphraseError, Storage};
 pub use page::{Found, Page, PageRequest};
 pub use status::{Health, PeerStatus, Phase, Status};
 pub use watch::Watched;

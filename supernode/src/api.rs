@@ -1,9 +1,5 @@
 //! The JSON interface.
 
-use std::sync::Arc;
-
-use axum::Json;
-use axum::extract::State;
 use dht::{Health, PeerStatus, Phase};
 use serde::Serialize;
 
@@ -82,10 +78,10 @@ pub struct LoadStatus {
     pub in_flight: usize,
 }
 
-/// `GET /api/v1/status`.
-pub async fn status(State(state): State<Arc<AppState>>) -> Json<Status> {
+/// What `GET /api/v1/status` answers.
+pub fn status(state: &AppState) -> Status {
     let dht::Status { totals, peers, replicas, phase } = state.dht.status();
-    Json(Status {
+    Status {
         id: state.dht.id().to_string(),
         name: state.name.clone(),
         version: env!("CARGO_PKG_VERSION"),
@@ -104,7 +100,7 @@ pub async fn status(State(state): State<Arc<AppState>>) -> Json<Status> {
             requests_per_second: state.load.requests_per_second(),
             in_flight: state.load.in_flight(),
         },
-    })
+    }
 }
 
 #[cfg(test)]

@@ -15,11 +15,14 @@ mod rpc;
 #[cfg(test)]
 mod tests;
 
+use std::ffi::OsString;
 use std::io::{self, Read};
 use std::process::ExitCode;
 
-use crate::cli::{ClientCommand, NodeUrl};
+use crate::cli::ClientCommand;
+use crate::passphrase;
 use error::ClientError;
+use http::Server;
 use output::{Answer, Format, Printed};
 use request::Request;
 
@@ -27,32 +30,42 @@ use request::Request;
 /// 1 when nothing is there, 2 when the request makes no sense, 3 when the node refused or could not
 /// be reached.
 pub async fn run(command: ClientCommand) -> ExitCode {
-    let printed = perform(&command, &mut io::stdin()).await;
+    let variable = std::env::var_os(passphrase::VARIABLE);
+    let printed = perform(&command, variable, &mut io::stdin()).await;
     printed.write(&mut io::stdout(), &mut io::stderr())
 }
 
-async fn perform(command: &ClientCommand, stdin: &mut (impl Read + Send)) -> Printed {
+/// Does what a command says; `variable` is what the environment has for the passphrase.
+async fn perform(
+    command: &ClientCommand,
+    variable: Option<OsString>,
+    stdin: &mut (impl Read + Send),
+) -> Printed {
     let format = Format::of(command);
-    let answer = match Request::read(command, stdin) {
-        Ok(request) => ask(&command.connection().node, request).await,
+    let read = Server::read(command.connection(), variable)
+        .and_then(|server| Ok((server, Request::read(command, stdin)?)));
+    let answer = match read {
+        Ok((server, request)) => ask(&server, request).await,
         Err(error) => Err(error),
     };
     output::render(answer, format)
 }
 
-async fn ask(node: &NodeUrl, request: Request) -> Result<Answer, ClientError> {
+async fn ask(server: &Server, request: Request) -> Result<Answer, ClientError> {
     Ok(match request {
         Request::Put { key, value, secret, ttl } => {
-            let (replicas, latency_ms) = rpc::put(node, &key, &value, secret, ttl).await?;
+            let (replicas, latency_ms) = rpc::put(server, &key, &value, secret, ttl).await?;
             Answer::Stored { replicas, latency_ms }
         }
         Request::Get { key, max } => {
-            let values = rpc::get(node, &key, max).await?;
+            let values = rpc::get(server, &key, max).await?;
             Answer::Values { key, values }
         }
         Request::Remove { key, value, secret } => {
-            Answer::Removed { found: rpc::remove(node, &key, &value, secret).await?, key }
+            Answer::Removed { found: rpc::remove(server, &key, &value, secret).await?, key }
         }
-        Request::Status => Answer::Status { node: node.clone(), status: http::status(node).await? },
+        Request::Status => {
+            Answer::Status { node: server.node.clone(), status: http::status(server).await? }
+        }
     })
 }

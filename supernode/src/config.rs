@@ -13,6 +13,7 @@ mod error;
 mod join_address;
 mod layer;
 mod options;
+mod protection;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]
@@ -30,6 +31,8 @@ pub use options::{DEFAULT_HTTP, DEFAULT_LOG, DEFAULT_P2P, HTTP_PORT, Options, P2
 #[cfg(test)]
 pub(crate) use reference::assert_page;
 
+use crate::passphrase::{Passphrase, PassphraseFile};
+
 /// What the daemon runs with: every option, decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -45,6 +48,8 @@ pub struct Config {
     pub join: Vec<JoinAddress>,
     /// Whether to look for super-nodes on the networks this machine is in. Default: yes.
     pub discovery: bool,
+    /// What those must know who want in. Default: nothing, everybody may.
+    pub passphrase: Option<Passphrase>,
     /// Whether `/metrics` answers other machines too. Default: this one only.
     pub public_metrics: bool,
     /// What is logged, in the syntax of `tracing_subscriber::EnvFilter`. Default: [`DEFAULT_LOG`].
@@ -69,6 +74,34 @@ pub struct Surroundings {
     pub host_name: Option<String>,
 }
 
+/// The files a configuration may name.
+pub trait Files {
+    /// The text of a configuration file.
+    ///
+    /// # Errors
+    /// The system's.
+    fn configuration(&self, path: &Path) -> io::Result<String>;
+
+    /// A passphrase's file.
+    ///
+    /// # Errors
+    /// The system's.
+    fn passphrase(&self, path: &Path) -> io::Result<PassphraseFile>;
+}
+
+/// Those of this machine.
+struct Disk;
+
+impl Files for Disk {
+    fn configuration(&self, path: &Path) -> io::Result<String> {
+        std::fs::read_to_string(path)
+    }
+
+    fn passphrase(&self, path: &Path) -> io::Result<PassphraseFile> {
+        PassphraseFile::read(path)
+    }
+}
+
 impl Config {
     /// The configuration of this process, given its command line; with what is to be logged about
     /// it once there is a log.
@@ -80,27 +113,28 @@ impl Config {
             variables: std::env::vars_os().collect(),
             host_name: rustix::system::uname().nodename().to_str().ok().map(str::to_owned),
         };
-        Config::resolve(arguments, &surroundings, |path| std::fs::read_to_string(path))
+        Config::resolve(arguments, &surroundings, &Disk)
     }
 
-    /// The configuration that a command line, surroundings and a file make. `read` is called with
-    /// the file's path if there is to be one.
+    /// The configuration that a command line, surroundings and files make.
     ///
     /// # Errors
     /// [`ConfigError`] for the first thing that is wrong.
     pub fn resolve(
         arguments: Options,
         surroundings: &Surroundings,
-        read: impl FnOnce(&Path) -> io::Result<String>,
+        files: &impl Files,
     ) -> Result<(Config, Vec<Warning>), ConfigError> {
-        let (environment, warnings) = layer::environment(&surroundings.variables)?;
+        let (environment, mut warnings) = layer::environment(&surroundings.variables)?;
         let mut layers = vec![(Origin::CommandLine, arguments), (Origin::Environment, environment)];
         if let Some(path) = first(&layers, |options| options.config.clone()) {
-            let text = read(&path)
+            let text = files
+                .configuration(&path)
                 .map_err(|cause| ConfigError::Unreadable { path: path.clone(), cause })?;
             let options = layer::file(&path, &text)?;
             layers.push((Origin::File(path), options));
         }
+        let passphrase = protection::passphrase(&layers, surroundings, files, &mut warnings)?;
         let config = Config {
             name: first(&layers, |options| options.name.clone())
                 .unwrap_or_else(|| default_name(surroundings)),
@@ -109,6 +143,7 @@ impl Config {
             p2p: first(&layers, |options| options.p2p).unwrap_or(DEFAULT_P2P),
             join: first(&layers, |options| options.join.clone()).unwrap_or_default(),
             discovery: first(&layers, |options| options.no_discovery) != Some(true),
+            passphrase,
             public_metrics: first(&layers, |options| options.public_metrics).unwrap_or(false),
             log: first(&layers, |options| options.log.clone())
                 .unwrap_or_else(|| DEFAULT_LOG.into()),

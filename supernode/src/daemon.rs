@@ -24,6 +24,9 @@ const LEAVE: Duration = Duration::from_millis(3700);
 /// How long closing the store may take; with [`LEAVE`] below the five seconds promised.
 const CLOSE: Duration = Duration::from_millis(900);
 
+/// Said when the system gives no random numbers.
+const NO_RANDOM: &str = "the system gives no random numbers";
+
 /// Runs a super-node until it is told to stop.
 ///
 /// # Errors
@@ -39,9 +42,18 @@ pub async fn run(config: Config) -> Result<()> {
         config::Storage::Ephemeral => Storage::Memory,
         config::Storage::Directory(dir) => Storage::Disk(dir.clone()),
     };
-    let plan = Plan::new(&config);
-    let dht = Dht::open(Options { storage, listen: config.p2p, settle: plan.settle() }).await?;
-    let state = Arc::new(AppState::new(dht.clone(), &config.name, config.public_metrics));
+    let plan = Plan::new(&config).context(NO_RANDOM)?;
+    let (door, passphrase) = match &config.passphrase {
+        None => (None, None),
+        Some(text) => {
+            let passphrase = dht::Passphrase::new(text.as_str().to_owned());
+            let door = http::Door::new(text.as_str()).context(NO_RANDOM)?;
+            (Some(door), Some(passphrase.context("the passphrase cannot be used")?))
+        }
+    };
+    let (listen, settle) = (config.p2p, plan.settle());
+    let dht = Dht::open(Options { storage, listen, settle, passphrase }).await?;
+    let state = Arc::new(AppState::new(dht.clone(), &config.name, config.public_metrics, door));
     let metrics = Arc::clone(&state.metrics);
     let server = http::Server::start(listener, http::router(state), metrics);
     announce(&dht, address)?;

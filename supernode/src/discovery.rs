@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! Discovery ── search ─┬─ mdns ── announcement ── dialling     multicast DNS, DNS-SD
+//!                      │      └─ tag                           the like, if there is a passphrase
 //!                      ├─ contacts ── backoff                  whom to try, and when
 //!                      └─ solitude                             alone, and why that may be
 //! ```
@@ -19,6 +20,7 @@ mod mdns;
 mod plan;
 mod search;
 mod solitude;
+mod tag;
 
 use dht::Dht;
 use tokio::sync::oneshot;
@@ -45,7 +47,7 @@ impl Discovery {
             );
         }
         let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(Search::new(dht, plan).run(stopped));
+        let task = tokio::spawn(async move { Search::new(dht, plan).await.run(stopped).await });
         Discovery { stop, task }
     }
 

@@ -6,12 +6,29 @@
 //! | `/` | GET | what this is, for people |
 //! | `/healthz` | GET | `ok` while it serves |
 //! | `/api/v1/status` | GET | JSON |
+//! | `/api/v1/session` | POST | a token, if the node has a passphrase and is told it |
 //! | `/metrics` | GET | Prometheus text, to this machine only unless configured |
+//!
+//! ```text
+//! accept ─ guests: is there room? ─ head ─ door: may it come in? ─ body ─ budget: is there memory?
+//!                             reply ◄─ budget ◄─ the work ◄─ gate: whose turn is it? ◄──┘
+//! ```
 
+mod admission;
 mod body;
+mod budget;
+mod door;
+mod gate;
+mod guests;
 mod routes;
 mod server;
+mod solitude;
 mod stall;
+mod turns;
+
+pub use budget::Budget;
+pub use door::Door;
+pub use gate::Gate;
 
 pub use routes::router;
 pub use server::{Server, listen};

@@ -16,6 +16,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::load::Load;
+use crate::quota::Quota;
 use crate::rpc::METHODS;
 use node::Node;
 
@@ -30,6 +31,7 @@ pub struct Metrics {
     /// One for each of [`METHODS`], and one for unknown methods.
     calls: Vec<Calls>,
     connections: Gauge<i64, AtomicI64>,
+    connections_closed: Family<[(&'static str, &'static str); 1], Counter>,
     requests_refused: Family<[(&'static str, &'static str); 1], Counter>,
 }
 
@@ -41,7 +43,7 @@ struct Calls {
 
 impl Metrics {
     /// All counters, at zero; what the node itself counts is read when it is asked for.
-    pub fn new(dht: Dht, load: Arc<Load>) -> Metrics {
+    pub fn new(dht: Dht, load: Arc<Load>, quota: Arc<Quota>) -> Metrics {
         let mut registry = Registry::with_prefix("scope");
         let counted: Family<Labels, Counter> = Family::default();
         let seconds: Family<[(&'static str, &'static str); 1], Histogram> =
@@ -66,14 +68,20 @@ impl Metrics {
         let calls = calls.collect();
         let connections = Gauge::default();
         registry.register("http_connections", "HTTP connections open", connections.clone());
+        let connections_closed = Family::default();
+        registry.register(
+            "http_connections_closed",
+            "HTTP connections closed to make room, or for want of it, by reason",
+            connections_closed.clone(),
+        );
         let requests_refused = Family::default();
         registry.register(
             "http_requests_refused",
             "HTTP requests refused before they were looked at, by reason",
             requests_refused.clone(),
         );
-        registry.register_collector(Box::new(Node::new(dht, load)));
-        Metrics { registry, calls, connections, requests_refused }
+        registry.register_collector(Box::new(Node::new(dht, load, quota)));
+        Metrics { registry, calls, connections, connections_closed, requests_refused }
     }
 
     /// Counts a call to one of [`METHODS`], or to an unknown one.
@@ -85,6 +93,11 @@ impl Metrics {
             calls.done.inc()
         };
         calls.seconds.observe(took.as_secs_f64());
+    }
+
+    /// Counts a connection that was closed to make room, or at once for want of it.
+    pub fn count_connection_closed(&self, reason: &'static str) {
+        self.connections_closed.get_or_create(&[("reason", reason)]).inc();
     }
 
     /// Counts a request that was refused before it was looked at.

@@ -6,6 +6,7 @@
 //!                                      reply ─ codec ◄── value, or fault ◄───────────┴─ introspect
 //! ```
 
+mod caller;
 mod codec;
 mod diagnose;
 mod fault;
@@ -22,8 +23,7 @@ mod tests;
 
 use std::time::{Duration, Instant};
 
-use dht::Dht;
-
+pub use caller::Caller;
 pub use fault::Fault;
 pub use table::{METHODS, Method};
 
@@ -45,12 +45,12 @@ pub struct Answer {
 }
 
 /// Answers a request.
-pub async fn answer(dht: &Dht, body: &[u8]) -> Answer {
+pub async fn answer(caller: Caller<'_>, body: &[u8]) -> Answer {
     let started = Instant::now();
     let (method, result) = match codec::decode(body) {
         Ok(call) => {
             let method = table::position(&call.method);
-            let result = methods::call(dht, call, started).await.and_then(codec::encode);
+            let result = methods::call(caller, call, started).await.and_then(codec::encode);
             (method, result)
         }
         Err(fault) => (None, Err(fault)),
@@ -60,6 +60,16 @@ pub async fn answer(dht: &Dht, body: &[u8]) -> Answer {
         Ok(xml) => Answer { xml, method, fault: 0, took },
         Err(fault) => Answer { method, took, ..refuse(fault) },
     }
+}
+
+/// The reply to a request that there is no room for now. Which method it is tells only how its callers
+/// expect to be told; nothing is parsed for it.
+pub fn try_again(body: &[u8]) -> String {
+    if codec::method_at_a_glance(body).is_some_and(opendht::returns_a_code) {
+        return codec::encode(opendht::try_again()).unwrap_or_default();
+    }
+    let text = "this super-node is busy; nothing was done, try again in a second";
+    codec::encode_fault(Fault::OverCapacity(text.to_owned()))
 }
 
 /// The answer that nothing but this fault came of it.

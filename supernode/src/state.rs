@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use dht::Dht;
 
+use crate::http::{Budget, Door, Gate};
 use crate::load::Load;
 use crate::metrics::Metrics;
+use crate::quota::Quota;
 
 /// The node as the HTTP handlers see it.
 pub struct AppState {
@@ -18,6 +20,14 @@ pub struct AppState {
     pub load: Arc<Load>,
     /// What it has counted.
     pub metrics: Arc<Metrics>,
+    /// Whose request is next.
+    pub gate: Gate,
+    /// What is left of the memory for requests and replies.
+    pub budget: Budget,
+    /// What each source may still put.
+    pub quota: Arc<Quota>,
+    /// Who may come in, if not everybody may.
+    pub door: Option<Door>,
     /// The number of the last request.
     requests: AtomicU64,
     /// Whether `/metrics` answers others than this machine.
@@ -25,15 +35,20 @@ pub struct AppState {
 }
 
 impl AppState {
-    /// The state of a node that has just been opened.
-    pub fn new(dht: Dht, name: &str, public_metrics: bool) -> AppState {
+    /// The state of a node that has just been opened, in the runtime that serves it.
+    pub fn new(dht: Dht, name: &str, public_metrics: bool, door: Option<Door>) -> AppState {
         let load = Arc::new(Load::new());
-        let metrics = Arc::new(Metrics::new(dht.clone(), Arc::clone(&load)));
+        let quota = Arc::new(Quota::new());
+        let metrics = Metrics::new(dht.clone(), Arc::clone(&load), Arc::clone(&quota));
         AppState {
             dht,
             name: name.to_owned(),
             load,
-            metrics,
+            metrics: Arc::new(metrics),
+            gate: Gate::new(tokio::runtime::Handle::current().metrics().num_workers()),
+            budget: Budget::default(),
+            quota,
+            door,
             requests: AtomicU64::new(0),
             public_metrics,
         }

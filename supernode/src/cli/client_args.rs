@@ -29,6 +29,11 @@ pub struct Connection {
     #[arg(long, value_name = "URL", default_value_t = NodeUrl::local())]
     pub node: NodeUrl,
 
+    /// Read the overlay's passphrase from a file, for a node on another machine that wants one; else
+    /// it is taken from the variable SUPERNODE_PASSPHRASE, if that is set
+    #[arg(long, value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
+
     /// Print one JSON object, for programs; a failure is {"error": …}
     #[arg(long)]
     pub json: bool,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use base::TooLarge;
 
 use crate::cli::NodeUrl;
+use crate::passphrase::NotAPassphrase;
 
 /// What `scope.remove` answers when the value is there under other secrets only.
 const WRONG_SECRET: i32 = 7;
@@ -22,6 +23,12 @@ pub(super) enum ClientError {
     #[error("the secret file {} cannot be read: {cause}", path.display())]
     SecretFile { path: PathBuf, cause: io::Error },
 
+    #[error("the passphrase file {} cannot be read: {cause}", path.display())]
+    PassphraseFile { path: PathBuf, cause: io::Error },
+
+    #[error("{origin} {cause}")]
+    NotAPassphrase { origin: String, cause: NotAPassphrase },
+
     #[error("standard input cannot be read: {0}")]
     StandardInput(io::Error),
 
@@ -33,6 +40,12 @@ pub(super) enum ClientError {
 
     #[error("{node} does not answer as a super-node does: {what}")]
     NotANode { node: NodeUrl, what: NotANode },
+
+    #[error("{node} {}", if *told { "has another passphrase" } else { "wants its passphrase" })]
+    WrongPassphrase { node: NodeUrl, told: bool },
+
+    #[error("{node} is busy; nothing was done, try again in some seconds")]
+    Busy { node: NodeUrl },
 
     #[error("the node refused: {message} (fault {code})")]
     Fault { code: i32, message: String },
@@ -66,6 +79,9 @@ impl ClientError {
             ClientError::Fault { code: WRONG_SECRET, .. } => {
                 Some("give the secret the value was put with: --secret-file FILE")
             }
+            ClientError::WrongPassphrase { told: false, .. } => {
+                Some("give it with --passphrase-file FILE, or in SUPERNODE_PASSPHRASE")
+            }
             _ => None,
         }
     }
@@ -76,10 +92,14 @@ impl ClientError {
             ClientError::TooLarge(_)
             | ClientError::EmptySecret
             | ClientError::SecretFile { .. }
+            | ClientError::PassphraseFile { .. }
+            | ClientError::NotAPassphrase { .. }
             | ClientError::StandardInput(_) => 2,
             ClientError::Unreachable { .. }
             | ClientError::Silent { .. }
             | ClientError::NotANode { .. }
+            | ClientError::WrongPassphrase { .. }
+            | ClientError::Busy { .. }
             | ClientError::Fault { .. } => 3,
         }
     }

@@ -9,12 +9,12 @@ use crate::cli::NodeUrl;
 use crate::xml_guard;
 
 use super::error::{ClientError, NotANode};
-use super::http;
+use super::http::{self, Server};
 
 /// Stores a value. How many copies were on disk when the node answered, and after how many
 /// milliseconds it did.
 pub(super) async fn put(
-    node: &NodeUrl,
+    server: &Server,
     key: &Key,
     value: &Value,
     secret: Option<Secret>,
@@ -25,7 +25,7 @@ pub(super) async fn put(
         parameters.push(secret_or_none(secret));
     }
     parameters.extend(ttl.map(|ttl| int(ttl.as_secs())));
-    let reply = call(node, "scope.put", parameters).await?;
+    let reply = call(server, "scope.put", parameters).await?;
     let stored = match &reply {
         Xml::Struct(members) => members
             .get("replicas")
@@ -33,13 +33,13 @@ pub(super) async fn put(
             .zip(members.get("latency_ms").and_then(as_double)),
         _ => None,
     };
-    stored.ok_or_else(|| unexpected(node, "what scope.put returns"))
+    stored.ok_or_else(|| unexpected(&server.node, "what scope.put returns"))
 }
 
 /// The values under a key, `max` of them at most. A listing comes in pages; a placemark says where
 /// the next one starts, and an empty one that there is none.
 pub(super) async fn get(
-    node: &NodeUrl,
+    server: &Server,
     key: &Key,
     max: Option<u32>,
 ) -> Result<Vec<Vec<u8>>, ClientError> {
@@ -49,9 +49,9 @@ pub(super) async fn get(
     loop {
         let ask = (max - values.len()).min(ENTRIES_PER_KEY_MAX) as u64;
         let parameters = vec![bytes(key.as_bytes()), int(ask), bytes(&placemark)];
-        let reply = call(node, "scope.get", parameters).await?;
+        let reply = call(server, "scope.get", parameters).await?;
         let (page, next) =
-            as_page(reply).ok_or_else(|| unexpected(node, "what scope.get returns"))?;
+            as_page(reply).ok_or_else(|| unexpected(&server.node, "what scope.get returns"))?;
         let empty = page.is_empty();
         values.extend(page);
         values.truncate(max);
@@ -61,7 +61,10 @@ pub(super) async fn get(
         // The key may change while it is listed, so it can seem to hold more than it may.
         let total: usize = values.iter().map(Vec::len).sum();
         if empty || values.len() > 2 * ENTRIES_PER_KEY_MAX || total > 2 * BYTES_PER_KEY_MAX {
-            return Err(ClientError::NotANode { node: node.clone(), what: NotANode::Endless });
+            return Err(ClientError::NotANode {
+                node: server.node.clone(),
+                what: NotANode::Endless,
+            });
         }
         placemark = next;
     }
@@ -69,7 +72,7 @@ pub(super) async fn get(
 
 /// Removes a value; whether it was there.
 pub(super) async fn remove(
-    node: &NodeUrl,
+    server: &Server,
     key: &Key,
     value: &Value,
     secret: Option<Secret>,
@@ -78,18 +81,19 @@ pub(super) async fn remove(
     if secret.is_some() {
         parameters.push(secret_or_none(secret));
     }
-    match call(node, "scope.remove", parameters).await? {
+    match call(server, "scope.remove", parameters).await? {
         Xml::Integer(1) => Ok(true),
         Xml::Integer(0) => Ok(false),
-        _ => Err(unexpected(node, "what scope.remove returns")),
+        _ => Err(unexpected(&server.node, "what scope.remove returns")),
     }
 }
 
-async fn call(node: &NodeUrl, method: &str, params: Vec<Xml>) -> Result<Xml, ClientError> {
-    let not_xml_rpc = || ClientError::NotANode { node: node.clone(), what: NotANode::NotXmlRpc };
+async fn call(server: &Server, method: &str, params: Vec<Xml>) -> Result<Xml, ClientError> {
+    let not_xml_rpc =
+        || ClientError::NotANode { node: server.node.clone(), what: NotANode::NotXmlRpc };
     let call = MethodCall { name: method.into(), params }.to_xml().map_err(|_| not_xml_rpc())?;
     let call = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>{call}");
-    let reply = http::post(node, call).await?;
+    let reply = http::post(server, call).await?;
     let reply = xml_guard::check(&reply).map_err(|_| not_xml_rpc())?;
     if let Ok(response) = MethodResponse::from_xml(reply) {
         return Ok(response.value);

@@ -88,7 +88,7 @@ async fn run(words: &str, node: &str) -> (String, String, u8) {
     let Some(Command::Client(command)) = Cli::read(words).unwrap().command else {
         panic!("not a client command");
     };
-    let printed = perform(&command, &mut &b"from standard input\n"[..]).await;
+    let printed = perform(&command, None, &mut &b"from standard input\n"[..]).await;
     (String::from_utf8(printed.out).unwrap(), printed.err, printed.code)
 }
 
@@ -273,4 +273,28 @@ async fn what_makes_no_sense_is_not_sent() {
     let (_, err, code) = node.run(&format!("get {}", "x".repeat(1025))).await;
     assert_eq!((err.as_str(), code), ("error: the key has 1025 bytes; the limit is 1024\n", 2));
     assert!(node.calls.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_node_that_wants_a_passphrase_or_is_busy_is_told_apart() {
+    let with = |status: StatusCode| {
+        let mut reply = ok("told");
+        *reply.status_mut() = status;
+        reply
+    };
+    let replies = [StatusCode::UNAUTHORIZED, StatusCode::SERVICE_UNAVAILABLE].map(with);
+    let node = Node::with(replies).await;
+    let (out, err, code) = node.run("get k").await;
+    let wants = format!(
+        "error: http://{} wants its passphrase\n\
+        give it with --passphrase-file FILE, or in SUPERNODE_PASSPHRASE\n",
+        node.address
+    );
+    assert_eq!((out.as_str(), err, code), ("", wants, 3));
+    let (_, err, code) = node.run("get k").await;
+    assert!(err.contains("is busy; nothing was done, try again"), "{err}");
+    assert_eq!(code, 3);
+    let (_, err, code) = node.run("get k --passphrase-file /nonexistent/p").await;
+    assert!(err.starts_with("error: the passphrase file /nonexistent/p cannot be read"), "{err}");
+    assert_eq!(code, 2);
 }

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::passphrase::{NotAPassphrase, VARIABLE};
+
 /// A configuration the daemon does not start with.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -76,6 +78,31 @@ pub enum ConfigError {
         ephemeral: String,
     },
 
+    /// A passphrase's file cannot be read.
+    #[error("the passphrase file {} cannot be read: {cause}", path.display())]
+    PassphraseUnreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        cause: io::Error,
+    },
+
+    /// What is to be a passphrase cannot be one.
+    #[error("{origin} {cause}")]
+    NotAPassphrase {
+        /// The variable or the file, as people call it.
+        origin: String,
+        /// Why.
+        cause: NotAPassphrase,
+    },
+
+    /// The environment gives two passphrases.
+    #[error("{VARIABLE} and {file} are both set; keep one of them")]
+    TwoPassphrases {
+        /// The variable that names a file.
+        file: String,
+    },
+
     /// Nothing says where to keep what is stored.
     #[error(
         "there is no directory for the data, since neither XDG_DATA_HOME nor HOME is set to an absolute path; \
@@ -95,6 +122,12 @@ pub enum Warning {
         name: String,
         /// The variable that was probably meant.
         nearest: Option<String>,
+    },
+    /// A passphrase that is no secret on this machine.
+    #[error("other users of this machine may read the passphrase file {}; chmod 600 keeps them out", path.display())]
+    OpenPassphraseFile {
+        /// The file.
+        path: PathBuf,
     },
 }
 

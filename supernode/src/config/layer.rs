@@ -9,6 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::{ConfigError, Warning};
 use super::options::{Options, Setting, definitions, is_list, is_switch, variable};
+use crate::passphrase;
 
 /// Where a layer's settings were read, as errors name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +41,10 @@ pub(super) fn environment(
         let Some(name) = name.to_str().filter(|name| name.starts_with("SUPERNODE_")) else {
             continue;
         };
+        // No option, for then it could be on the command line.
+        if name == passphrase::VARIABLE {
+            continue;
+        }
         let definitions = definitions();
         let known: Vec<_> = definitions.iter().filter_map(clap::Arg::get_long).collect();
         match known.iter().find(|option| variable(option) == name) {

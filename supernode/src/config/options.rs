@@ -72,6 +72,11 @@ pub struct Options {
         num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub no_discovery: Option<bool>,
 
+    /// Let in only who knows the passphrase in this file, at most 1024 bytes on one line: other
+    /// super-nodes, and over HTTP other machines. SUPERNODE_PASSPHRASE holds a passphrase itself
+    #[arg(long, value_name = "FILE", value_parser = OsStringValueParser::new().try_map(parse_file))]
+    pub passphrase_file: Option<PathBuf>,
+
     /// Serve /metrics to other machines too, not to this one only
     #[arg(long, value_name = "BOOL", value_parser = parse_switch,
         num_args = 0..=1, require_equals = true, default_missing_value = "true")]
@@ -151,13 +156,18 @@ fn parse_name(text: &str) -> Result<String, String> {
     is_name(text).then(|| text.to_owned()).ok_or_else(expected)
 }
 
-fn parse_data(text: OsString) -> Result<PathBuf, String> {
-    // Unexpanded it would make a directory that is called so.
+fn parse_data(text: OsString) -> Result<PathBuf, &'static str> {
+    path(text).ok_or("expected the path of a directory; \"~\" is not expanded here")
+}
+
+fn parse_file(text: OsString) -> Result<PathBuf, &'static str> {
+    path(text).ok_or("expected the path of a file; \"~\" is not expanded here")
+}
+
+/// A path that means what it says: unexpanded, `~` would be a name.
+fn path(text: OsString) -> Option<PathBuf> {
     let has_tilde = text == OsStr::new("~") || text.as_encoded_bytes().starts_with(b"~/");
-    match has_tilde || text.is_empty() {
-        true => Err("expected the path of a directory; \"~\" is not expanded here".into()),
-        false => Ok(text.into()),
-    }
+    (!has_tilde && !text.is_empty()).then(|| text.into())
 }
 
 fn parse_switch(text: &str) -> Result<bool, &'static str> {

@@ -1,11 +1,15 @@
 //! The reference page of the configuration, made from the options, and the test that the page and
 //! the sample file in `docs/reference/` are up to date.
 
+use std::io;
+use std::path::Path;
+
 use super::layer;
 use super::options::{
     DEFAULT_HTTP, DEFAULT_P2P, Options, definitions, is_list, is_switch, variable,
 };
-use super::{Config, Surroundings};
+use super::{Config, Files, Surroundings};
+use crate::passphrase::PassphraseFile;
 
 const SAMPLE: &str = include_str!("../../../docs/reference/supernode.toml");
 
@@ -35,7 +39,12 @@ in, and `~` is not expanded.
 Variables of switches take `true`, `false`, `1` or `0`. The command line takes `--ephemeral` for
 `--ephemeral=true`; `--ephemeral=false` undoes what the environment or the file says.
 
-The client commands (`supernode put` and so on) read neither the environment nor the file.
+`SUPERNODE_PASSPHRASE` holds the passphrase itself, and is no option: on the command line everybody on
+the machine could read it. It and `SUPERNODE_PASSPHRASE_FILE` are one choice. [What a passphrase
+protects](../concepts/trust.md).
+
+The client commands (`supernode put` and so on) read neither the file nor the environment, but for
+`SUPERNODE_PASSPHRASE`.
 ";
 
 /// The page in Markdown.
@@ -94,7 +103,8 @@ fn the_sample_loads_and_states_the_defaults() {
     let (config, warnings) = resolve(uncommented());
     assert_eq!(warnings, []);
     let (default, _) = resolve(String::new());
-    let of_the_machine = |config: Config| Config { name: String::new(), ..config };
+    let of_the_machine =
+        |config: Config| Config { name: String::new(), passphrase: None, ..config };
     assert_eq!(of_the_machine(config), of_the_machine(default));
     assert_eq!(resolve(SAMPLE.into()), resolve(String::new()), "as shipped it changes nothing");
 }
@@ -103,7 +113,20 @@ fn resolve(file: String) -> (Config, Vec<super::Warning>) {
     let surroundings =
         Surroundings { variables: vec![("HOME".into(), "/home/ada".into())], host_name: None };
     let arguments = Options { config: Some("supernode.toml".into()), ..Options::default() };
-    Config::resolve(arguments, &surroundings, |_| Ok(file)).unwrap()
+    Config::resolve(arguments, &surroundings, &Sample(file)).unwrap()
+}
+
+/// The configuration file, and a passphrase in whatever file is named.
+struct Sample(String);
+
+impl Files for Sample {
+    fn configuration(&self, _: &Path) -> io::Result<String> {
+        Ok(self.0.clone())
+    }
+
+    fn passphrase(&self, _: &Path) -> io::Result<PassphraseFile> {
+        Ok(PassphraseFile { content: b"five random words".to_vec(), is_open: false })
+    }
 }
 
 #[test]

@@ -31,11 +31,33 @@ fn resolve(
             .collect(),
         host_name: Some("laptop.example".into()),
     };
-    Config::resolve(arguments, &surroundings, |path| match file {
-        Some(text) if path == Path::new(FILE) => Ok(text.to_owned()),
-        _ => Err(io::ErrorKind::NotFound.into()),
-    })
+    Config::resolve(arguments, &surroundings, &Shelf(file.map(str::to_owned)))
 }
+
+/// A configuration file called [`FILE`], and files of passphrases that are called what they hold; who
+/// may read them is in the name, too.
+struct Shelf(Option<String>);
+
+impl Files for Shelf {
+    fn configuration(&self, path: &Path) -> io::Result<String> {
+        let text = self.0.clone().filter(|_| path == Path::new(FILE));
+        text.ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn passphrase(&self, path: &Path) -> io::Result<PassphraseFile> {
+        let name = path.to_str().unwrap();
+        match name {
+            "missing" => Err(io::ErrorKind::NotFound.into()),
+            _ => Ok(PassphraseFile {
+                content: format!("{name}\n").into(),
+                is_open: name.contains("open"),
+            }),
+        }
+    }
+}
+
+/// No files.
+const NO_FILES: Shelf = Shelf(None);
 
 fn config(line: &str, variables: &[&str], file: &str) -> Config {
     resolve(line, variables, Some(file)).unwrap().0
@@ -59,6 +81,7 @@ fn without_any_layer_there_are_the_defaults() {
         p2p: "0.0.0.0:5850".parse().unwrap(),
         join: vec![],
         discovery: true,
+        passphrase: None,
         public_metrics: false,
         log: "info".into(),
     };
@@ -74,11 +97,12 @@ fn every_option_is_read_from_every_layer() {
         p2p: "[::1]:1".parse().unwrap(),
         join: vec!["a:1".parse().unwrap(), "b:2".parse().unwrap()],
         discovery: false,
+        passphrase: Some(Passphrase::new("eight-or-more").unwrap()),
         public_metrics: true,
         log: "debug".into(),
     };
     let line = "--name n --data /d --http [::1]:0 --p2p [::1]:1 --join a:1 --join b:2 \
-        --no-discovery --public-metrics --log debug";
+        --no-discovery --passphrase-file eight-or-more --public-metrics --log debug";
     assert_eq!(config(line, &[], ""), expected);
     let variables = [
         "SUPERNODE_NAME=n",
@@ -87,12 +111,13 @@ fn every_option_is_read_from_every_layer() {
         "SUPERNODE_P2P=[::1]:1",
         "SUPERNODE_JOIN=a:1,b:2",
         "SUPERNODE_NO_DISCOVERY=1",
+        "SUPERNODE_PASSPHRASE_FILE=eight-or-more",
         "SUPERNODE_PUBLIC_METRICS=1",
         "SUPERNODE_LOG=debug",
     ];
     assert_eq!(config("", &variables, ""), expected);
     let file = "name = 'n'\ndata = '/d'\nhttp = '[::1]:0'\np2p = '[::1]:1'\njoin = ['a:1', 'b:2']\n\
-        no-discovery = true\npublic-metrics = true\nlog = 'debug'\n";
+        no-discovery = true\npassphrase-file = 'eight-or-more'\npublic-metrics = true\nlog = 'debug'\n";
     assert_eq!(config("", &[], file), expected);
 }
 
@@ -125,6 +150,19 @@ fn an_empty_variable_is_not_set() {
     assert_eq!(config.storage, directory("/home/ada/.local/share/supernode"));
 }
 
+/// Every configuration file sets its own path for the name.
+struct NamedAfterTheFile;
+
+impl Files for NamedAfterTheFile {
+    fn configuration(&self, path: &Path) -> io::Result<String> {
+        Ok(format!("ephemeral = true\nname = '{}'", path.display()))
+    }
+
+    fn passphrase(&self, _: &Path) -> io::Result<PassphraseFile> {
+        unreachable!("none is named")
+    }
+}
+
 #[test]
 fn a_variable_names_the_file_and_the_command_line_another() {
     let read = |line: &str| {
@@ -135,8 +173,7 @@ fn a_variable_names_the_file_and_the_command_line_another() {
             host_name: None,
         };
         let arguments = Line::parse_from(words).options;
-        let name = |path: &Path| Ok(format!("ephemeral = true\nname = '{}'", path.display()));
-        Config::resolve(arguments, &surroundings, name).unwrap().0.name
+        Config::resolve(arguments, &surroundings, &NamedAfterTheFile).unwrap().0.name
     };
     assert_eq!(read(""), "variable.toml");
     assert_eq!(read("--config line.toml"), "line.toml");
@@ -185,7 +222,7 @@ fn the_data_directory_is_the_users_or_asked_for() {
             host_name: None,
         };
         let arguments = Options { ephemeral, ..Options::default() };
-        Config::resolve(arguments, &surroundings, |_| unreachable!("no file is named"))
+        Config::resolve(arguments, &surroundings, &NO_FILES)
             .map(|(config, _)| config.storage)
             .map_err(|error| error.to_string())
     };
@@ -215,7 +252,7 @@ fn the_name_is_the_hosts_if_a_super_node_can_have_it() {
     ] {
         let surroundings = Surroundings { variables: vec![], host_name: host.map(str::to_owned) };
         let arguments = Options { ephemeral: Some(true), ..Options::default() };
-        let config = Config::resolve(arguments, &surroundings, |_| unreachable!()).unwrap().0;
+        let config = Config::resolve(arguments, &surroundings, &NO_FILES).unwrap().0;
         assert_eq!(config.name, name, "{host:?}");
     }
 }
@@ -264,7 +301,7 @@ fn an_unknown_variable_is_reported_and_ignored() {
 #[test]
 fn what_is_wrong_in_a_file_is_named_with_file_line_and_what_to_write() {
     let keys = "the keys are name, data, ephemeral, http, p2p, join, no-discovery, \
-        public-metrics, log";
+        passphrase-file, public-metrics, log";
     for (file, text) in [
         ("\nhtpp = 'x'", "line 2: unknown key `htpp`; did you mean `http`?"),
         (
@@ -329,4 +366,55 @@ fn a_long_value_is_shortened_in_errors() {
 fn a_file_that_is_named_must_be_there() {
     let error = resolve("--config elsewhere.toml", &[], None).unwrap_err().to_string();
     assert!(error.starts_with("the configuration file elsewhere.toml cannot be read: "), "{error}");
+}
+
+#[test]
+fn the_passphrase_is_the_first_layers_that_says_one() {
+    let said = |line: &str, variables: &[&str], file: &str| {
+        let passphrase = config(line, variables, file).passphrase;
+        passphrase.map(|passphrase| passphrase.as_str().to_owned())
+    };
+    let line = "--passphrase-file of-the-line";
+    let variable = "SUPERNODE_PASSPHRASE=of the variable";
+    let named = "SUPERNODE_PASSPHRASE_FILE=of-the-variables-file";
+    let file = "passphrase-file = 'of-the-file'";
+    assert_eq!(said(line, &[variable], file).as_deref(), Some("of-the-line"));
+    assert_eq!(said("", &[variable], file).as_deref(), Some("of the variable"));
+    assert_eq!(said("", &[named], file).as_deref(), Some("of-the-variables-file"));
+    assert_eq!(said("", &["SUPERNODE_PASSPHRASE="], file).as_deref(), Some("of-the-file"));
+    assert_eq!(said("", &[], ""), None);
+    assert_eq!(
+        error(&[variable, named], file),
+        "SUPERNODE_PASSPHRASE and SUPERNODE_PASSPHRASE_FILE are both set; keep one of them"
+    );
+}
+
+#[test]
+fn a_passphrase_that_cannot_be_one_is_named_and_never_shown() {
+    let short = "has 4 bytes; a passphrase has at least 8, and five random words are better";
+    assert_eq!(error(&["SUPERNODE_PASSPHRASE=abcd"], ""), format!("SUPERNODE_PASSPHRASE {short}"));
+    assert_eq!(
+        error(&["SUPERNODE_PASSPHRASE_FILE=abcd"], ""),
+        format!("the passphrase file abcd {short}")
+    );
+    let missing = error(&[], "passphrase-file = 'missing'");
+    assert!(missing.starts_with("the passphrase file missing cannot be read: "), "{missing}");
+    assert_eq!(
+        error(&[], "passphrase-file = '~/secret'"),
+        "supernode.toml, line 1: `passphrase-file` is \"~/secret\"; expected the path of a file; \
+        \"~\" is not expanded here"
+    );
+    assert!(error(&[], "passphrase = 'abcdefgh'").contains("did you mean `passphrase-file`?"));
+}
+
+#[test]
+fn a_passphrase_file_that_others_may_read_is_warned_of() {
+    let (config, warnings) = resolve("--passphrase-file open-to-all", &[], None).unwrap();
+    assert!(config.passphrase.is_some());
+    let warnings: Vec<_> = warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        warnings,
+        ["other users of this machine may read the passphrase file open-to-all; chmod 600 keeps \
+         them out"]
+    );
 }

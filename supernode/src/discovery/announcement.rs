@@ -7,6 +7,7 @@ use base::NodeId;
 use mdns_sd::{IfKind, ResolvedService, ServiceInfo};
 
 use super::dialling;
+use super::tag::{Salt, TagKey};
 
 /// The service, as any Bonjour browser sees it too.
 pub(super) const SERVICE: &str = "_scope._tcp.local.";
@@ -18,12 +19,21 @@ const LABEL_MAX: usize = 63;
 const TAIL: usize = 6;
 
 /// What this node says of itself.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Announcement {
-    pub(super) name: String,
-    pub(super) id: NodeId,
+    pub(super) face: Face,
     /// Where it listens, maybe a wildcard.
     pub(super) p2p: SocketAddr,
+}
+
+/// As whom a node shows itself, and so whom it looks for.
+#[derive(Clone)]
+pub(super) enum Face {
+    /// To everybody, as who it is.
+    Open { name: String, id: NodeId },
+    /// To those of its passphrase, as one of them; to all others as a number that is another with
+    /// each start.
+    Hidden { salt: Salt, key: TagKey },
 }
 
 /// What another super-node said of itself, and what of it is fit to be used.
@@ -31,8 +41,8 @@ pub(super) struct Announcement {
 pub(super) struct Instance {
     /// Its name in DNS, under which it is withdrawn.
     pub(super) fullname: String,
-    /// Who it says it is; who it is, the connection will show.
-    pub(super) id: NodeId,
+    /// Who it says it is, if it does; who it is, the connection will show.
+    pub(super) id: Option<NodeId>,
     /// Where it says it is, in the order to be tried. At least one.
     pub(super) addresses: Vec<SocketAddr>,
 }
@@ -49,7 +59,14 @@ impl Announcement {
     /// # Errors
     /// What the library finds wrong with it; nothing is, for the parts cannot be.
     pub(super) fn service(&self) -> mdns_sd::Result<ServiceInfo> {
-        let properties = [("id", self.id.to_string()), ("v", TXT_VERSION.to_owned())];
+        let mut properties = vec![("v", TXT_VERSION.to_owned())];
+        match &self.face {
+            Face::Open { id, .. } => properties.push(("id", id.to_string())),
+            Face::Hidden { salt, key } => {
+                properties.push(("salt", salt.as_str().to_owned()));
+                properties.push(("tag", key.tag(salt)));
+            }
+        }
         let ip = self.p2p.ip();
         let fixed = if ip.is_unspecified() { String::new() } else { ip.to_string() };
         let port = self.p2p.port();
@@ -67,7 +84,7 @@ impl Announcement {
                 service.set_interfaces(vec![IfKind::IPv4]);
             }
         }
-        // The names are made of the id, so nobody else has them (RFC 6762, section 8.1), and others
+        // The names are made of the id or of the salt, so nobody else has them (RFC 6762, section 8.1), and others
         // hear of this node three quarters of a second sooner.
         service.set_requires_probe(false);
         Ok(service)
@@ -86,10 +103,30 @@ impl Announcement {
         }
     }
 
-    /// The instance's name: the node's, cut to fit, and the end of its id.
+    /// What another announced; `None` if it names nobody to be dialled: no super-node, one of another
+    /// overlay, or ourselves.
+    pub(super) fn read(&self, service: &ResolvedService) -> Option<Instance> {
+        let property = |name| service.get_property_val_str(name);
+        let id = match &self.face {
+            Face::Open { .. } => Some(property("id")?.parse().ok()?),
+            Face::Hidden { salt: own, key } => {
+                let salt = Salt::read(property("salt")?).filter(|salt| salt != own)?;
+                key.fits(&salt, property("tag")?).then_some(())?;
+                None
+            }
+        };
+        let heard = service.addresses.iter().filter(|address| !address.is_loopback());
+        let addresses =
+            dialling::order(heard.filter_map(|address| dialling::heard(address, service.port)));
+        let fullname = service.fullname.clone();
+        (!addresses.is_empty()).then_some(Instance { fullname, id, addresses })
+    }
+
+    /// The instance's name: the node's, cut to fit, and the end of its id; of a hidden node, the salt.
     fn instance(&self) -> String {
         let tail = self.tail();
-        let mut name = self.name.clone();
+        let Face::Open { name, .. } = &self.face else { return tail };
+        let mut name = name.clone();
         while name.len() + " ()".len() + tail.len() > LABEL_MAX {
             name.pop();
         }
@@ -103,31 +140,30 @@ impl Announcement {
     }
 
     fn tail(&self) -> String {
-        let id = self.id.to_string();
+        let id = match &self.face {
+            Face::Open { id, .. } => id.to_string(),
+            Face::Hidden { salt, .. } => return salt.as_str().to_owned(),
+        };
         id[id.len().saturating_sub(TAIL)..].to_owned()
-    }
-}
-
-impl Instance {
-    /// Reads what was resolved; `None` if it names no super-node that could be dialled.
-    pub(super) fn read(service: &ResolvedService) -> Option<Instance> {
-        let id = service.get_property_val_str("id")?.parse().ok()?;
-        let heard = service.addresses.iter().filter(|address| !address.is_loopback());
-        let addresses =
-            dialling::order(heard.filter_map(|address| dialling::heard(address, service.port)));
-        let fullname = service.fullname.clone();
-        (!addresses.is_empty()).then_some(Instance { fullname, id, addresses })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     const ID: &str = "12D3KooW9pP4Seg3kZYhySpuVjn1RPdQBsUFZKiFxGMGQN5MeL6A";
 
     fn announcement(name: &str, p2p: &str) -> Announcement {
-        Announcement { name: name.into(), id: ID.parse().unwrap(), p2p: p2p.parse().unwrap() }
+        let face = Face::Open { name: name.into(), id: ID.parse().unwrap() };
+        Announcement { face, p2p: p2p.parse().unwrap() }
+    }
+
+    fn hidden(passphrase: u8, salt: u8) -> Announcement {
+        let face = Face::Hidden { salt: Salt::new([salt; 8]), key: TagKey::of([passphrase; 32]) };
+        Announcement { face, p2p: "192.0.2.1:5850".parse().unwrap() }
     }
 
     fn resolved(addresses: &str, port: u16, txt: &[(&str, &str)]) -> ResolvedService {
@@ -142,9 +178,29 @@ mod tests {
         assert_eq!(announced.get_fullname(), "Ada's laptop (5MeL6A)._scope._tcp.local.");
         assert_eq!(announced.get_hostname(), "scope-5mel6a.local.");
         assert_eq!(announced.get_property_val_str("v"), Some("1"));
-        let instance = Instance::read(&announced.as_resolved_service()).unwrap();
-        assert_eq!(instance.id.to_string(), ID);
+        let other = announcement("Bob's", "192.0.2.2:5850");
+        let instance = other.read(&announced.as_resolved_service()).unwrap();
+        assert_eq!(instance.id, Some(ID.parse().unwrap()));
         assert_eq!(instance.addresses, ["192.0.2.1:5850".parse().unwrap()]);
+    }
+
+    #[test]
+    fn a_hidden_node_tells_strangers_nothing_and_its_like_where_it_is() {
+        let announced = hidden(1, 7).service().unwrap();
+        assert_eq!(announced.get_fullname(), "0707070707070707._scope._tcp.local.");
+        assert_eq!(announced.get_hostname(), "scope-0707070707070707.local.");
+        let names: BTreeSet<_> =
+            announced.get_properties().iter().map(|property| property.key()).collect();
+        assert_eq!(names, BTreeSet::from(["v", "salt", "tag"]));
+        let announced = announced.as_resolved_service();
+        let instance = hidden(1, 8).read(&announced).unwrap();
+        assert_eq!(instance.id, None);
+        assert_eq!(instance.addresses, ["192.0.2.1:5850".parse().unwrap()]);
+        assert_eq!(hidden(2, 8).read(&announced), None, "another passphrase");
+        assert_eq!(hidden(1, 7).read(&announced), None, "ourselves");
+        assert_eq!(announcement("box", "192.0.2.1:1").read(&announced), None, "an open node");
+        let open = announcement("box", "192.0.2.1:1").service().unwrap().as_resolved_service();
+        assert_eq!(hidden(1, 8).read(&open), None);
     }
 
     #[test]
@@ -168,8 +224,9 @@ mod tests {
     #[test]
     fn only_what_could_be_dialled_is_read() {
         let id = ("id", ID);
-        assert!(Instance::read(&resolved("192.0.2.1", 5850, &[id])).is_some());
-        assert!(Instance::read(&resolved("192.0.2.1", 5850, &[id, ("later", "x")])).is_some());
+        let own = announcement("box", "192.0.2.9:5850");
+        assert!(own.read(&resolved("192.0.2.1", 5850, &[id])).is_some());
+        assert!(own.read(&resolved("192.0.2.1", 5850, &[id, ("later", "x")])).is_some());
         for (addresses, port, txt) in [
             ("192.0.2.1", 5850, &[][..]),
             ("192.0.2.1", 5850, &[("id", "")]),
@@ -179,7 +236,7 @@ mod tests {
             ("127.0.0.1,::1", 5850, &[id]),
             ("224.0.0.251,255.255.255.255,0.0.0.0", 5850, &[id]),
         ] {
-            let read = Instance::read(&resolved(addresses, port, txt));
+            let read = own.read(&resolved(addresses, port, txt));
             assert_eq!(read, None, "{addresses} {port} {txt:?}");
         }
     }

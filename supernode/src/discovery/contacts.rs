@@ -83,8 +83,8 @@ pub(super) struct Attempt {
 /// Where it is to be tried.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Target {
-    /// At these addresses, until one works, where this node should be.
-    Addresses(Vec<SocketAddr>, NodeId),
+    /// At these addresses, until one works, where this node should be if it is known.
+    Addresses(Vec<SocketAddr>, Option<NodeId>),
     /// Wherever this name leads now.
     Named(JoinAddress),
 }
@@ -112,10 +112,14 @@ impl Contacts {
 
     /// An announcement was heard, perhaps again.
     pub(super) fn seen(&mut self, instance: Instance, now: Instant) {
-        if instance.id == self.own {
+        if instance.id == Some(self.own) {
             return;
         }
         if let Some(known) = self.announced.get_mut(&instance.fullname) {
+            // Who does not say who it is was found out, and is that still.
+            let same = known.instance.addresses == instance.addresses;
+            let id = instance.id.or(known.instance.id.filter(|_| same));
+            let instance = Instance { id, ..instance };
             if known.instance != instance {
                 known.instance = instance;
                 known.trial.next = known.trial.next.min(now + MOVED);
@@ -163,7 +167,7 @@ impl Contacts {
         let mut announced: Vec<_> = self.announced.iter_mut().collect();
         announced.sort_by_key(|(_, announced)| announced.trial.attempts);
         for (name, announced) in announced {
-            if peers.contains(&announced.instance.id) {
+            if announced.instance.id.is_some_and(|id| peers.contains(&id)) {
                 announced.trial.is_peer(now);
             } else if self.under_way < ATTEMPTS_MAX && announced.trial.begin(now) {
                 self.under_way += 1;
@@ -173,6 +177,16 @@ impl Contacts {
             }
         }
         due
+    }
+
+    /// Somebody is a peer, or was reached, at an address: who was announced there and did not say who
+    /// it is, is that.
+    pub(super) fn recognise(&mut self, id: NodeId, at: SocketAddr) {
+        for announced in self.announced.values_mut() {
+            if announced.instance.id.is_none() && announced.instance.addresses.contains(&at) {
+                announced.instance.id = Some(id);
+            }
+        }
     }
 
     /// An attempt ended. Says whether it is the first of its contact that failed since the contact

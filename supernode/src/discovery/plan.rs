@@ -1,9 +1,13 @@
 //! How a node is going to look for others: what its configuration comes to.
 
+use std::io;
 use std::time::Duration;
 
 use super::solitude::Multicast;
+use super::tag::Salt;
 use crate::config::{Config, JoinAddress};
+use crate::passphrase::Passphrase;
+use crate::random;
 
 /// How a node is going to look for others.
 #[derive(Debug)]
@@ -12,11 +16,22 @@ pub struct Plan {
     pub(super) join: Vec<JoinAddress>,
     pub(super) multicast: Multicast,
     pub(super) settle: Duration,
+    pub(super) secrecy: Option<Secrecy>,
+}
+
+/// What a node with a passphrase needs to be found by its like only.
+#[derive(Debug)]
+pub(super) struct Secrecy {
+    pub(super) passphrase: Passphrase,
+    pub(super) salt: Salt,
 }
 
 impl Plan {
     /// What a configuration asks for.
-    pub fn new(config: &Config) -> Plan {
+    ///
+    /// # Errors
+    /// The system's, if a salt is needed and there are no random numbers.
+    pub fn new(config: &Config) -> io::Result<Plan> {
         let multicast = match config.discovery {
             false => Multicast::TurnedOff,
             true if config.p2p.ip().to_canonical().is_loopback() => Multicast::OnLoopback,
@@ -24,7 +39,20 @@ impl Plan {
         };
         let looks = multicast == Multicast::Asking || !config.join.is_empty();
         let settle = if looks { dht::Options::SETTLE } else { Duration::ZERO };
-        Plan { name: config.name.clone(), join: config.join.clone(), multicast, settle }
+        let secrecy = match &config.passphrase {
+            Some(passphrase) => {
+                let salt = Salt::new(random::bytes()?);
+                Some(Secrecy { passphrase: passphrase.clone(), salt })
+            }
+            None => None,
+        };
+        Ok(Plan {
+            name: config.name.clone(),
+            join: config.join.clone(),
+            multicast,
+            settle,
+            secrecy,
+        })
     }
 
     /// How long until a node that found nobody is alone. Zero if it looks for nobody.
@@ -41,13 +69,28 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Options, Surroundings};
+    use std::io;
+    use std::path::Path;
+
+    use crate::config::{Files, Options, Surroundings};
+    use crate::passphrase::PassphraseFile;
+
+    struct NoFiles;
+
+    impl Files for NoFiles {
+        fn configuration(&self, _: &Path) -> io::Result<String> {
+            unreachable!("none is named")
+        }
+
+        fn passphrase(&self, _: &Path) -> io::Result<PassphraseFile> {
+            unreachable!("none is named")
+        }
+    }
 
     fn plan(options: Options) -> Plan {
         let options = Options { ephemeral: Some(true), ..options };
-        let (config, _) =
-            Config::resolve(options, &Surroundings::default(), |_| unreachable!()).unwrap();
-        Plan::new(&config)
+        let (config, _) = Config::resolve(options, &Surroundings::default(), &NoFiles).unwrap();
+        Plan::new(&config).unwrap()
     }
 
     #[test]

@@ -20,12 +20,13 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
 use tracing::{debug, info, warn};
 
-use super::announcement::{Announcement, Instance};
+use super::announcement::{Announcement, Face};
 use super::contacts::{Attempt, Contacts, Target, Who};
 use super::dialling;
 use super::mdns::{Heard, Mdns};
-use super::plan::Plan;
+use super::plan::{Plan, Secrecy};
 use super::solitude::{self, Multicast, Notice, Reach, Solitude};
+use super::tag::TagKey;
 use crate::addresses;
 use crate::config::JoinAddress;
 
@@ -63,18 +64,24 @@ pub(super) struct Search {
 
 struct Outcome {
     who: Who,
-    failure: Option<String>,
+    /// Who was joined, and where; or what kept it from being joined.
+    joined: Result<(NodeId, SocketAddr), String>,
 }
 
 impl Search {
-    pub(super) fn new(dht: Dht, plan: Plan) -> Search {
+    pub(super) async fn new(dht: Dht, plan: Plan) -> Search {
+        let multicast = plan.multicast;
+        let face = match plan.secrecy {
+            Some(secrecy) if multicast == Multicast::Asking => hide(secrecy).await,
+            _ => Face::Open { name: plan.name, id: dht.id() },
+        };
+        let announcement = Announcement { face, p2p: dht.listening_on() };
         let now = Instant::now();
-        let announcement = Announcement { name: plan.name, id: dht.id(), p2p: dht.listening_on() };
         Search {
             contacts: Contacts::new(dht.id(), &plan.join, now),
             solitude: Solitude::new(plan.settle),
             attempts: JoinSet::new(),
-            multicast: plan.multicast,
+            multicast,
             announcement,
             mdns: None,
             restart: now,
@@ -118,9 +125,9 @@ impl Search {
     fn note(&mut self, heard: Heard) {
         let now = Instant::now();
         match heard {
-            Heard::Announced(service) => match Instance::read(&service) {
+            Heard::Announced(service) => match self.announcement.read(&service) {
                 Some(instance) => self.contacts.seen(instance, now),
-                None => debug!(name = ?service.fullname, "an announcement is of no super-node"),
+                None => debug!(name = ?service.fullname, "an announcement is not of our overlay"),
             },
             Heard::Withdrawn(name) => self.contacts.gone(&name),
             Heard::NetworkChanged => {
@@ -142,7 +149,11 @@ impl Search {
     }
 
     fn finish(&mut self, outcome: Outcome) {
-        let Outcome { who, failure } = outcome;
+        let Outcome { who, joined } = outcome;
+        if let Ok((id, address)) = joined {
+            self.contacts.recognise(id, address);
+        }
+        let failure = joined.err();
         let text = failure.clone();
         let first = self.contacts.finished(&who, failure, Instant::now());
         match (who, text) {
@@ -158,6 +169,11 @@ impl Search {
     async fn look(&mut self, now: Instant) {
         self.tend_multicast(now).await;
         let peers = self.dht.status().peers;
+        for peer in &peers {
+            if let Some(address) = peer.address {
+                self.contacts.recognise(peer.id, address);
+            }
+        }
         let peers: BTreeSet<NodeId> = peers.into_iter().map(|peer| peer.id).collect();
         for attempt in self.contacts.due(&peers, now) {
             self.attempts.spawn(try_to_join(self.dht.clone(), attempt));
@@ -225,18 +241,24 @@ fn tell(notice: &Notice) {
     }
 }
 
+/// Makes the face of a node that has a passphrase, beside the threads that serve.
+async fn hide(secrecy: Secrecy) -> Face {
+    let Secrecy { passphrase, salt } = secrecy;
+    let stretched = tokio::task::spawn_blocking(move || TagKey::stretch(&passphrase)).await;
+    let key = stretched.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
+    Face::Hidden { salt, key }
+}
+
 async fn try_to_join(dht: Dht, attempt: Attempt) -> Outcome {
     let Attempt { who, target } = attempt;
     let joined = match target {
-        Target::Addresses(addresses, expected) => {
-            join_one_of(&dht, &addresses, Some(expected)).await
-        }
+        Target::Addresses(addresses, expected) => join_one_of(&dht, &addresses, expected).await,
         Target::Named(name) => match resolve(&name).await {
             Ok(addresses) => join_one_of(&dht, &addresses, None).await,
             Err(failure) => Err(failure),
         },
     };
-    Outcome { who, failure: joined.err() }
+    Outcome { who, joined }
 }
 
 /// Tries the addresses in turn until one works.
@@ -244,7 +266,7 @@ async fn join_one_of(
     dht: &Dht,
     addresses: &[SocketAddr],
     expected: Option<NodeId>,
-) -> Result<(), String> {
+) -> Result<(NodeId, SocketAddr), String> {
     let mut failures = Vec::new();
     for address in addresses {
         let joined = timeout(PATIENCE, dht.join(*address)).await.unwrap_or_else(|_| {
@@ -252,7 +274,9 @@ async fn join_one_of(
             Err(JoinError::Nobody { address: *address, detail })
         });
         match joined {
-            Ok(id) if expected.is_none_or(|expected| expected == id) => return Ok(()),
+            Ok(id) if expected.is_none_or(|expected| expected == id) => {
+                return Ok((id, *address));
+            }
             Ok(_) => {
                 failures.push(format!("another super-node than the announced is at {address}"))
             }

@@ -1,11 +1,14 @@
 //! Reading a request's body within bounds of size and time, however it is framed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use tokio::time::timeout;
+
+use super::budget::{Account, Budget, NoneLeft, Share};
 
 /// Longest that a body may take to arrive: 256 KiB at 26 kB/s, which even a crowded radio gives.
 const BODY_PATIENCE: Duration = Duration::from_secs(10);
@@ -20,21 +23,33 @@ pub(super) enum BodyError {
     TooLarge,
     /// It did not arrive in time.
     TooSlow,
+    /// There is no memory for it just now.
+    NoRoom,
     /// The connection failed, or its chunks are malformed.
     Broken,
 }
 
-/// Reads a body of at most `limit` bytes. Never holds more than that and one frame.
-pub(super) async fn read(body: Body, limit: usize) -> Result<Bytes, BodyError> {
+/// Reads a body of at most `limit` bytes. Never holds more than that and one frame. With the body
+/// comes its share of the budget, which is taken before the first byte is read: all of `limit` for a
+/// body that does not say how long it is.
+pub(super) async fn read(
+    body: Body,
+    limit: usize,
+    budget: &Budget,
+    account: &Arc<Account>,
+) -> Result<(Bytes, Share), BodyError> {
     let reading = async {
-        match body.size_hint().lower() {
+        let hint = body.size_hint();
+        let declared = hint.lower();
+        if declared > limit as u64 {
             // Refused by what is declared, before a byte of it is read.
-            declared if declared > limit as u64 => {
-                discard(body, declared).await;
-                Err(BodyError::TooLarge)
-            }
-            declared => collect(body, usize::try_from(declared).unwrap_or(0), limit).await,
+            discard(body, declared).await;
+            return Err(BodyError::TooLarge);
         }
+        let most = hint.upper().and_then(|upper| usize::try_from(upper).ok()).unwrap_or(limit);
+        let share = budget.take(account, most.min(limit)).map_err(|NoneLeft| BodyError::NoRoom)?;
+        let body = collect(body, usize::try_from(declared).unwrap_or(0), limit).await?;
+        Ok((body, share))
     };
     timeout(BODY_PATIENCE, reading).await.unwrap_or(Err(BodyError::TooSlow))
 }

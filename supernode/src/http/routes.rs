@@ -1,25 +1,25 @@
 //! The paths and their handlers.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Extension, Request, State};
-use axum::http::header::{CONNECTION, CONTENT_TYPE, HOST, ORIGIN};
+use axum::http::header::{CONNECTION, CONTENT_TYPE, HOST, ORIGIN, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tracing::{Instrument, debug, debug_span};
 
+use super::admission;
 use super::body::{self, BodyError};
+use super::budget::NoneLeft;
+use super::gate::Busy;
+use super::server::Visitor;
 use crate::api;
-use crate::rpc::{self, Fault, REQUEST_MAX};
+use crate::rpc::{self, Answer, Caller, Fault, REQUEST_MAX};
 use crate::state::AppState;
-
-/// Who is at the other end of a request's connection.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Remote(pub(super) SocketAddr);
 
 const ROOT_PAGE: &str = "\
 This is a super-node of SCOPE.
@@ -28,18 +28,31 @@ Programs put, get and remove values here by XML-RPC: POST to / or /RPC2.
 How it is doing: /api/v1/status
 ";
 
+/// What a request is told that could not wait any longer.
+const BUSY: &str = "this super-node is busy; try again in a second\n";
+
 /// All paths of the daemon.
 pub fn router(state: Arc<AppState>) -> Router {
-    Router::new()
+    let mut router = Router::new()
         .route("/", post(xml_rpc).get(ROOT_PAGE))
         .route("/RPC2", post(xml_rpc))
+        .route("/api/v1/status", get(status))
+        .route("/metrics", get(metrics));
+    if state.door.is_some() {
+        router = router.layer(middleware::from_fn_with_state(Arc::clone(&state), admission::keep));
+    }
+    // Open to all: what comes after the layer is not under it.
+    router
         .route("/healthz", get("ok\n"))
-        .route("/api/v1/status", get(api::status))
-        .route("/metrics", get(metrics))
+        .route("/api/v1/session", post(admission::open_session))
         .with_state(state)
 }
 
-async fn xml_rpc(State(state): State<Arc<AppState>>, request: Request) -> Response {
+async fn xml_rpc(
+    State(state): State<Arc<AppState>>,
+    Extension(visitor): Extension<Visitor>,
+    request: Request,
+) -> Response {
     if is_from_another_site(request.headers()) {
         state.metrics.count_refused("another site");
         let text = "a web page of another site may not call this super-node\n";
@@ -48,18 +61,41 @@ async fn xml_rpc(State(state): State<Arc<AppState>>, request: Request) -> Respon
     let _in_flight = state.load.begin();
     let span = debug_span!("rpc", request = state.next_request());
     async {
-        let body = match body::read(request.into_body(), REQUEST_MAX).await {
-            Ok(body) => body,
+        let body = request.into_body();
+        let read = body::read(body, REQUEST_MAX, &state.budget, &visitor.account).await;
+        let (body, _held) = match read {
+            Ok(read) => read,
             Err(error) => return refuse(&state, error),
         };
-        let answer = rpc::answer(&state.dht, &body).await;
-        state.metrics.count_call(answer.method, answer.fault != 0, answer.took);
-        let method = answer.method.map_or("none", |at| rpc::METHODS[at].name);
-        debug!(method, fault = answer.fault, "answered");
-        xml(answer.xml)
+        visitor.pulse.work();
+        let caller = Caller { dht: &state.dht, quota: &state.quota, source: visitor.source };
+        match state.gate.pass(visitor.source, rpc::answer(caller, &body)).await {
+            Ok(answer) => reply(&state, &visitor, answer, &body),
+            Err(Busy) => try_again(&state, "busy", &body),
+        }
     }
     .instrument(span)
     .await
+}
+
+/// The answer to a call that was made.
+fn reply(state: &AppState, visitor: &Visitor, answer: Answer, body: &[u8]) -> Response {
+    state.metrics.count_call(answer.method, answer.fault != 0, answer.took);
+    let method = answer.method.map_or("none", |at| rpc::METHODS[at].name);
+    debug!(method, fault = answer.fault, "answered");
+    match state.budget.take(&visitor.account, answer.xml.len()) {
+        Ok(share) => xml(Body::from(share.of(answer.xml))),
+        Err(NoneLeft) => try_again(state, "no memory", body),
+    }
+}
+
+/// The answer to a call for which there was no room.
+fn try_again(state: &AppState, reason: &'static str, body: &[u8]) -> Response {
+    state.metrics.count_refused(reason);
+    debug!(reason, "a request was refused");
+    let mut response = xml(Body::from(rpc::try_again(body)));
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
 }
 
 /// Whether a browser sends this for a page that did not come from here. XML-RPC needs no permission
@@ -76,12 +112,13 @@ fn refuse(state: &AppState, error: BodyError) -> Response {
     let (reason, mut response) = match error {
         BodyError::TooLarge => {
             let text = format!("the request is longer than {REQUEST_MAX} bytes");
-            ("too large", xml(rpc::refuse(Fault::TooLarge(text)).xml))
+            ("too large", xml(Body::from(rpc::refuse(Fault::TooLarge(text)).xml)))
         }
         BodyError::TooSlow => {
             let text = "the body did not arrive within 10 s\n";
             ("too slow", (StatusCode::REQUEST_TIMEOUT, text).into_response())
         }
+        BodyError::NoRoom => ("no memory", busy()),
         BodyError::Broken => {
             let text = "the body is broken off, or its chunks are malformed\n";
             ("broken", (StatusCode::BAD_REQUEST, text).into_response())
@@ -93,21 +130,44 @@ fn refuse(state: &AppState, error: BodyError) -> Response {
     response
 }
 
-fn xml(body: String) -> Response {
+fn busy() -> Response {
+    (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "1")], BUSY).into_response()
+}
+
+fn xml(body: Body) -> Response {
     let content_type = HeaderValue::from_static("text/xml; charset=utf-8");
-    let mut response = Response::new(Body::from(body));
+    let mut response = Response::new(body);
     response.headers_mut().insert(CONTENT_TYPE, content_type);
     response
 }
 
+/// Makes a page when it is the visitor's turn.
+async fn in_turn(state: &AppState, visitor: &Visitor, make: impl FnOnce() -> Response) -> Response {
+    state.gate.pass(visitor.source, async { make() }).await.unwrap_or_else(|Busy| {
+        state.metrics.count_refused("busy");
+        busy()
+    })
+}
+
+async fn status(
+    State(state): State<Arc<AppState>>,
+    Extension(visitor): Extension<Visitor>,
+) -> Response {
+    in_turn(&state, &visitor, || axum::Json(api::status(&state)).into_response()).await
+}
+
 async fn metrics(
     State(state): State<Arc<AppState>>,
-    Extension(Remote(remote)): Extension<Remote>,
+    Extension(visitor): Extension<Visitor>,
 ) -> Response {
-    if !state.public_metrics && !remote.ip().to_canonical().is_loopback() {
+    if !state.public_metrics && !visitor.source.is_loopback() {
         let text = "metrics are for this machine only; start supernode with --public-metrics\n";
         return (StatusCode::FORBIDDEN, text).into_response();
     }
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(CONTENT_TYPE, content_type)], state.metrics.text()).into_response()
+    let page = || ([(CONTENT_TYPE, content_type)], state.metrics.text()).into_response();
+    in_turn(&state, &visitor, page).await
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,10 @@
 //! Connections: accepting them, bounding them, and ending them in order.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
@@ -12,27 +13,33 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
 use tower::Service;
 use tracing::{debug, warn};
 
-use super::routes::Remote;
+use super::budget::Account;
+use super::guests::{Admission, Guest, Guests, Pulse};
 use super::stall::Stalling;
 use crate::metrics::Metrics;
+use crate::source::Source;
 
-/// Most connections at a time; the next one waits in the system's backlog. A laptop's default
-/// limit of 1,024 open files leaves none for the rest, so that it is a bit less.
-const CONNECTIONS_MAX: usize = 900;
 /// Connections the system holds for us while we are busy.
 const BACKLOG: u32 = 1024;
 /// Longest between a connection's requests, and for a request's head.
 const HEAD_PATIENCE: Duration = Duration::from_secs(30);
 /// Longest that a peer may take nothing of a reply.
 const WRITE_PATIENCE: Duration = Duration::from_secs(20);
-/// Most of a connection's bytes held at once: the head, and a piece of the body.
-const BUFFER_MAX: usize = 64 * 1024;
+/// Most of a connection's bytes held at once beside its request and reply: the head, and a piece of
+/// the body. All connections together hold at most 29 MB of these.
+const BUFFER_MAX: usize = 32 * 1024;
+/// What a connection is told that there is no room for.
+const TOO_MANY: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n\
+    Content-Type: text/plain; charset=utf-8\r\nContent-Length: 62\r\n\r\n\
+    too many connections from your address; try again in a second\n";
 /// Pause when the system gives no more connections, most likely for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -72,22 +79,55 @@ impl Server {
     }
 }
 
-/// A connection that is open: counted, and one of [`CONNECTIONS_MAX`].
-struct Open {
-    metrics: Arc<Metrics>,
-    _permit: OwnedSemaphorePermit,
+/// Who is at the other end of a request's connection.
+#[derive(Debug, Clone)]
+pub(super) struct Visitor {
+    /// Where it counts.
+    pub(super) source: Source,
+    /// What the connection is doing.
+    pub(super) pulse: Arc<Pulse>,
+    /// What its source has of the memory.
+    pub(super) account: Arc<Account>,
 }
 
-impl Open {
-    fn count(metrics: Arc<Metrics>, permit: OwnedSemaphorePermit) -> Open {
-        metrics.connections().inc();
-        Open { metrics, _permit: permit }
+#[cfg(test)]
+impl Visitor {
+    /// Somebody who is connected for the first time.
+    pub(super) fn of(source: Source) -> Visitor {
+        let Admission::Stay(guest) = Guests::default().admit(source, 0) else { unreachable!() };
+        Visitor { source, pulse: guest.pulse, account: guest.account }
     }
+}
+
+/// Everybody who is connected, and the tasks that serve them.
+struct House {
+    open: Mutex<(Guests, HashMap<u64, AbortHandle>)>,
+    started: Instant,
+    metrics: Arc<Metrics>,
+}
+
+impl House {
+    fn open(&self) -> MutexGuard<'_, (Guests, HashMap<u64, AbortHandle>)> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// A connection that is open, until this is dropped.
+struct Open {
+    house: Arc<House>,
+    id: u64,
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.metrics.connections().dec();
+        let (guests, tasks) = &mut *self.house.open();
+        guests.gone(self.id);
+        tasks.remove(&self.id);
+        self.house.metrics.connections().dec();
     }
 }
 
@@ -98,56 +138,87 @@ async fn accept(
     mut stopped: oneshot::Receiver<()>,
 ) -> GracefulShutdown {
     let connections = GracefulShutdown::new();
-    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let house = Arc::new(House { open: Mutex::default(), started: Instant::now(), metrics });
     loop {
-        let accepted = async {
-            let permit = Arc::clone(&room).acquire_owned().await;
-            (permit, listener.accept().await)
-        };
-        let (permit, accepted) = tokio::select! {
+        let accepted = tokio::select! {
             _ = &mut stopped => return connections,
-            accepted = accepted => accepted,
+            accepted = listener.accept() => accepted,
         };
-        match (permit, accepted) {
-            (Ok(permit), Ok((stream, remote))) => {
-                serve(stream, remote, &router, &connections, permit, Arc::clone(&metrics));
-            }
-            (_, Err(error)) => {
+        match accepted {
+            Ok((stream, remote)) => welcome(stream, remote, &router, &connections, &house),
+            Err(error) => {
                 warn!(%error, "a connection was not accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
-            (Err(_), _) => return connections,
         }
     }
 }
 
-fn serve(
+/// Serves a connection if there is room for it, or can be made.
+fn welcome(
     stream: TcpStream,
     remote: SocketAddr,
     router: &Router,
     connections: &GracefulShutdown,
-    permit: OwnedSemaphorePermit,
-    metrics: Arc<Metrics>,
+    house: &Arc<House>,
 ) {
+    let source = Source::of(remote.ip());
+    let (guests, tasks) = &mut *house.open();
+    let guest = match guests.admit(source, house.now_ms()) {
+        Admission::Stay(guest) => guest,
+        Admission::InsteadOf(id, guest) => {
+            house.metrics.count_connection_closed("idle");
+            tasks.remove(&id).inspect(AbortHandle::abort);
+            guest
+        }
+        Admission::Go => {
+            house.metrics.count_connection_closed("too many");
+            // As much as the system takes at once, which is all of it; nobody waits for more.
+            let _ = stream.try_write(TOO_MANY);
+            return;
+        }
+    };
     // Replies are written whole; waiting for more to send only delays them.
     let _ = stream.set_nodelay(true);
-    let router = router.clone();
-    let service = service_fn(move |request: Request<Incoming>| {
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(Remote(remote));
-        router.clone().call(request)
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_PATIENCE)
-        .max_buf_size(BUFFER_MAX)
-        .serve_connection(TokioIo::new(Stalling::new(stream, WRITE_PATIENCE)), service);
-    let connection = connections.watch(connection);
-    tokio::spawn(async move {
-        // Given back however this task ends.
-        let _open = Open::count(metrics, permit);
+    house.metrics.connections().inc();
+    // Given back however the task ends, and however early: it waits for the lock that is held here.
+    let open = Open { house: Arc::clone(house), id: guest.id };
+    let id = guest.id;
+    let connection = connections.watch(serve(stream, source, guest, router.clone(), house));
+    let task = tokio::spawn(async move {
+        let _open = open;
         if let Err(error) = connection.await {
             debug!(%error, "a connection ended early");
         }
     });
+    tasks.insert(id, task.abort_handle());
+}
+
+/// The connection as hyper serves it.
+fn serve(
+    stream: TcpStream,
+    source: Source,
+    guest: Guest,
+    router: Router,
+    house: &Arc<House>,
+) -> impl GracefulConnection<Error = hyper::Error> + use<> {
+    let house = Arc::clone(house);
+    let visitor = Visitor { source, pulse: guest.pulse, account: guest.account };
+    let service = service_fn(move |request: Request<Incoming>| {
+        visitor.pulse.receive(house.now_ms());
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(visitor.clone());
+        let answered = router.clone().call(request);
+        let (pulse, house) = (Arc::clone(&visitor.pulse), Arc::clone(&house));
+        async move {
+            let answer = answered.await;
+            pulse.rest(house.now_ms());
+            answer
+        }
+    });
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_PATIENCE)
+        .max_buf_size(BUFFER_MAX)
+        .serve_connection(TokioIo::new(Stalling::new(stream, WRITE_PATIENCE)), service)
 }

@@ -4,6 +4,7 @@ use std::fmt::{self, Debug};
 use std::sync::Arc;
 use std::time::Duration;
 
+use base::TtlClass;
 use dht::{Dht, Health, Histogram, Meters, Status};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, NoLabelSet};
@@ -13,6 +14,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Unit;
 
 use crate::load::Load;
+use crate::quota::Quota;
 
 /// The labels of [`Meters::hops`].
 const HOPS: [&str; Meters::HOPS] = ["0", "1", "2", "3", "4", "5", "6", "7"];
@@ -21,11 +23,12 @@ const HOPS: [&str; Meters::HOPS] = ["0", "1", "2", "3", "4", "5", "6", "7"];
 pub(super) struct Node {
     dht: Dht,
     load: Arc<Load>,
+    quota: Arc<Quota>,
 }
 
 impl Node {
-    pub(super) fn new(dht: Dht, load: Arc<Load>) -> Node {
-        Node { dht, load }
+    pub(super) fn new(dht: Dht, load: Arc<Load>, quota: Arc<Quota>) -> Node {
+        Node { dht, load, quota }
     }
 }
 
@@ -43,6 +46,7 @@ impl Collector for Node {
         overlay(&mut page, self.dht.meters())?;
         members(&mut page, &status)?;
         store(&mut page, &status)?;
+        quotas(&mut page, &self.quota)?;
         page.gauge("requests_in_flight", "Requests in work", self.load.in_flight() as u64)?;
         page.gauge("uptime_seconds", "Seconds since the start", self.load.uptime_s())
     }
@@ -136,6 +140,17 @@ fn store(page: &mut Page<'_>, status: &Status) -> fmt::Result {
     page.gauge("store_entries", "Values held", totals.live)?;
     page.gauge("store_tombstones", "Removals remembered", totals.tombstones)?;
     page.gauge("store_bytes", "Bytes held, as quotas count them", totals.bytes)
+}
+
+/// What was refused to those who put too much.
+fn quotas(page: &mut Page<'_>, quota: &Quota) -> fmt::Result {
+    let help = "Puts and removals refused because their source had put its share, by class of ttl";
+    let mut family = page.0.encode_descriptor("quota_refused", help, None, MetricType::Counter)?;
+    for class in TtlClass::ALL {
+        let counter = ConstCounter::new(quota.refused(class));
+        counter.encode(family.encode_family(&[("class", class.name())])?)?;
+    }
+    Ok(())
 }
 
 /// The text being written.

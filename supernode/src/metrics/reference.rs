@@ -8,6 +8,7 @@ use dht::{Dht, Options, Storage};
 use super::Metrics;
 use crate::config::assert_page;
 use crate::load::Load;
+use crate::quota::Quota;
 
 const INTRODUCTION: &str = "\
 # Metrics
@@ -16,7 +17,9 @@ Generated from what a node tells at `/metrics`; a test keeps it so. The format i
 which Prometheus reads. Only this machine may ask, unless the node runs with `--public-metrics`.
 Counters start at 0 with the node; in the text their names end in `_total`. Labels: `method` is one
 of the methods of [XML-RPC](xml-rpc.md), or `unknown`; `result` is `done` or `fault`; `reason` is
-`too large`, `too slow`, `broken` or `another site`; `hops` is from 0, for what was here, to 7; `health`
+`too large`, `too slow`, `broken`, `another site`, `busy`, `no memory`, `no session` or `too many
+tries` for requests, and for connections `idle`, closed for another, or `too many`; `class` is `hour`,
+`day` or `week`, the longest ttl of what was refused; `hops` is from 0, for what was here, to 7; `health`
 is `well`, or `suspect` for who left a question unanswered.
 
 | name | type | meaning |
@@ -25,8 +28,9 @@ is `well`, or `suspect` for who left a question unanswered.
 
 async fn fresh() -> Metrics {
     let dht = Dht::open(Options::local(Storage::Memory)).await.unwrap();
-    let metrics = Metrics::new(dht, Arc::new(Load::new()));
+    let metrics = Metrics::new(dht, Arc::new(Load::new()), Arc::new(Quota::new()));
     metrics.count_refused("too large");
+    metrics.count_connection_closed("idle");
     metrics
 }
 

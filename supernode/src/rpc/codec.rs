@@ -28,6 +28,18 @@ pub(super) fn decode(body: &[u8]) -> Result<Call, Fault> {
     }
 }
 
+/// The name of the method a body most likely calls, by a look at its beginning: what is no call, or
+/// an odd one, has none.
+pub(super) fn method_at_a_glance(body: &[u8]) -> Option<&str> {
+    /// A declaration, a comment perhaps, and a name.
+    const GLANCE: usize = 512;
+    const TAG: &str = "<methodName>";
+    let beginning = &body[..body.len().min(GLANCE)];
+    let text = beginning.utf8_chunks().next()?.valid();
+    let (_, name) = text.split_once(TAG)?;
+    name.split_once('<').map(|(name, _)| name.trim())
+}
+
 /// Writes a reply.
 pub(super) fn encode(value: Value) -> Result<String, Fault> {
     let xml = MethodResponse { value }

@@ -19,7 +19,7 @@ pub enum Fault {
     /// Something is longer than its limit.
     #[error("{0}")]
     TooLarge(String),
-    /// There is no room for what was put.
+    /// There is no room for what was put, or for one more request.
     #[error("{0}")]
     OverCapacity(String),
     /// Too few replicas answered; trying again is safe.
@@ -39,7 +39,11 @@ pub(crate) const FAULTS: [(i32, &str); 7] = [
     (1, "parse: the request is not an XML-RPC call"),
     (2, "bad parameters: their number, a type or a range is not what the method takes"),
     (3, "too large: the request, the reply, or one of the parameters is above its limit"),
-    (4, "over capacity: the key, or the super-node's disk or memory, is full"),
+    (
+        4,
+        "over capacity: the key, or the super-node's disk or memory, is full; or your address has put \
+         as much as it may, or the super-node is busy, and the text says when to try again",
+    ),
     (5, "no quorum: too few replicas answered; trying again is safe"),
     (6, "unknown method"),
     (7, "wrong secret: the value is there, but was put with another secret, or with none"),

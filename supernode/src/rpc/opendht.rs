@@ -1,13 +1,13 @@
 //! OpenDHT's gateway, for clients written for it. Where its semantics differ from what was, see
 //! `docs/decisions/0004-opendht-semantics.md`.
 
-use base::{Secret, SecretTag, Ttl};
+use base::{Key, Secret, SecretTag, Ttl};
 use dht::{Dht, DhtError, Found, PageRequest};
 use dxr::Value;
 
-use super::Fault;
 use super::params::Params;
 use super::scope::{bytes, mark, placemark};
+use super::{Caller, Fault};
 
 /// OpenDHT's own limits.
 const KEY_MAX: usize = 20;
@@ -22,14 +22,14 @@ const STORED: i32 = 0;
 const OVER_CAPACITY: i32 = 1;
 const TRY_AGAIN: i32 = 2;
 
-pub(super) async fn put(dht: &Dht, mut params: Params) -> Result<Value, Fault> {
+pub(super) async fn put(caller: Caller<'_>, mut params: Params) -> Result<Value, Fault> {
     let (key, value) = (params.key(KEY_MAX)?, params.value(VALUE_MAX)?);
     let ttl = clamped_ttl(&mut params)?;
     params.text()?;
-    Ok(code(dht.put(&key, value, SecretTag::NONE, ttl).await))
+    Ok(store(caller, &key, value, SecretTag::NONE, ttl).await)
 }
 
-pub(super) async fn put_removable(dht: &Dht, mut params: Params) -> Result<Value, Fault> {
+pub(super) async fn put_removable(caller: Caller<'_>, mut params: Params) -> Result<Value, Fault> {
     let (key, value) = (params.key(KEY_MAX)?, params.value(VALUE_MAX)?);
     hash_algorithm(&mut params)?;
     let tag = SecretTag::from_bytes(params.sha1()?);
@@ -39,7 +39,7 @@ pub(super) async fn put_removable(dht: &Dht, mut params: Params) -> Result<Value
     }
     let ttl = clamped_ttl(&mut params)?;
     params.text()?;
-    Ok(code(dht.put(&key, value, tag, ttl).await))
+    Ok(store(caller, &key, value, tag, ttl).await)
 }
 
 pub(super) async fn get(dht: &Dht, params: Params) -> Result<Value, Fault> {
@@ -62,14 +62,41 @@ pub(super) async fn get_details(dht: &Dht, params: Params) -> Result<Value, Faul
     list(dht, params, row).await
 }
 
-pub(super) async fn rm(dht: &Dht, mut params: Params) -> Result<Value, Fault> {
+pub(super) async fn rm(caller: Caller<'_>, mut params: Params) -> Result<Value, Fault> {
     let key = params.key(KEY_MAX)?;
     let sha1 = params.sha1()?;
     hash_algorithm(&mut params)?;
     let secret = Secret::new(params.bytes(base::limits::SECRET_MAX)?)?;
     clamped_ttl(&mut params)?;
     params.text()?;
-    Ok(code(dht.remove_by_sha1(&key, sha1, secret).await))
+    if caller.quota.remove(caller.source).is_err() {
+        return Ok(Value::Integer(OVER_CAPACITY));
+    }
+    Ok(code(caller.dht.remove_by_sha1(&key, sha1, secret).await))
+}
+
+/// Puts a value, if the caller may put as much.
+async fn store(
+    caller: Caller<'_>,
+    key: &Key,
+    value: base::Value,
+    tag: SecretTag,
+    ttl: Ttl,
+) -> Value {
+    match caller.quota.put(caller.source, key, &value, ttl.into()) {
+        Ok(()) => code(caller.dht.put(key, value, tag, ttl).await),
+        Err(_) => Value::Integer(OVER_CAPACITY),
+    }
+}
+
+/// Whether a method of this name returns a code.
+pub(super) fn returns_a_code(method: &str) -> bool {
+    ["put", "put_removable", "rm"].contains(&method)
+}
+
+/// The code for what may go well the next time.
+pub(super) fn try_again() -> Value {
+    Value::Integer(TRY_AGAIN)
 }
 
 async fn list(dht: &Dht, mut params: Params, row: impl Fn(Found) -> Value) -> Result<Value, Fault> {

@@ -43,6 +43,28 @@ fn page() -> String {
          a key, a value or a secret. \
          A body that does not arrive within 10 s is answered with HTTP status 408, and a browser's \
          request for a page of another site (`Origin` other than `Host`) with 403.\n\n\
+         ## When there is too much to do\n\n\
+         A node that is busy says so at once, and nothing was done: fault 4, of which the text says \
+         to try again; OpenDHT's `put`, `put_removable` and `rm` return 2; both with the header field \
+         `Retry-After`. A request whose body there is no memory for is answered with HTTP status 503, \
+         and so is a connection above what one address may have. Who has put as many bytes as its \
+         address may is told by fault 4 when there is room again; OpenDHT's methods return 1. \
+         Programs on the node's own machine may put what they like. \
+         [All bounds](../concepts/trust.md#floods).\n\n\
+         ## With a passphrase\n\n\
+         A node that was given its overlay's passphrase answers other machines with HTTP status 401 \
+         unless they send it as the password of Basic authentication, as libraries do for \
+         `http://scope:PASSPHRASE@HOST:5851/RPC2`; characters that URLs do not have are \
+         percent-encoded there. The user may be anything. Or a session is opened first:\n\n\
+         ```sh\n\
+         curl --json '{\"passphrase\": \"five words nobody else has\"}' \
+         http://192.0.2.1:5851/api/v1/session\n\
+         ```\n\n\
+         The answer, `{\"token\": \"…\", \"expires_s\": 43200}`, is good for twelve hours or until the node \
+         stops, sent as `Authorization: Bearer TOKEN`. Wrong tries are few: ten, then one every ten \
+         seconds from one address, above which the status is 429. Programs on the node's own machine \
+         need none of this, and nobody does for `/healthz`. \
+         [What a passphrase protects](../concepts/trust.md).\n\n\
          ## Limits\n\n| what | limit |\n|---|---|\n",
     );
     let limits = [

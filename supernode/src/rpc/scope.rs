@@ -10,7 +10,7 @@ use dht::{Dht, PageRequest, Removal};
 use dxr::Value;
 
 use super::params::Params;
-use super::{Fault, codec};
+use super::{Caller, Fault, codec};
 
 /// Bytes of values in one reply: with base64's third more and the markup of 1,024 values it stays
 /// below [`super::REPLY_MAX`].
@@ -19,11 +19,16 @@ const PAGE_BYTES: usize = 700 * 1024;
 /// How long a value lives whose ttl is not given: a day, as long as an event's day.
 pub(super) const DEFAULT_TTL_S: i64 = 86_400;
 
-pub(super) async fn put(dht: &Dht, mut params: Params, started: Instant) -> Result<Value, Fault> {
+pub(super) async fn put(
+    caller: Caller<'_>,
+    mut params: Params,
+    started: Instant,
+) -> Result<Value, Fault> {
     let (key, value) = (params.key(KEY_MAX)?, params.value(VALUE_MAX)?);
     let tag = params.optional_secret()?.as_ref().map_or(SecretTag::NONE, Secret::tag);
     let ttl = params.optional_ttl()?.map_or_else(|| Ttl::from_secs(DEFAULT_TTL_S), Ok)?;
-    let receipt = dht.put(&key, value, tag, ttl).await?;
+    caller.quota.put(caller.source, &key, &value, ttl.into())?;
+    let receipt = caller.dht.put(&key, value, tag, ttl).await?;
     let replicas = i32::try_from(receipt.replicas).unwrap_or(i32::MAX);
     // Whole microseconds: more digits are noise.
     let latency = (started.elapsed().as_secs_f64() * 1e6).round().max(1.0) / 1e3;
@@ -48,12 +53,13 @@ pub(super) async fn get(dht: &Dht, mut params: Params) -> Result<Value, Fault> {
     }
 }
 
-pub(super) async fn remove(dht: &Dht, mut params: Params) -> Result<Value, Fault> {
+pub(super) async fn remove(caller: Caller<'_>, mut params: Params) -> Result<Value, Fault> {
     let (key, value) = (params.key(KEY_MAX)?, params.value(VALUE_MAX)?);
     let secret = params.optional_secret()?;
     // Checked, although the removal is remembered longer than any ttl.
     params.optional_ttl()?;
-    match dht.remove(&key, &value, secret).await? {
+    caller.quota.remove(caller.source)?;
+    match caller.dht.remove(&key, &value, secret).await? {
         Removal::Removed => Ok(Value::Integer(1)),
         Removal::NotFound => Ok(Value::Integer(0)),
         Removal::WrongSecret => Err(Fault::WrongSecret(

@@ -4,7 +4,9 @@ use dht::{Dht, Options, Storage};
 use dxr::{FaultResponse, MethodCall, MethodResponse, Value};
 use proptest::prelude::*;
 
-use super::{REPLY_MAX, answer};
+use super::{Caller, REPLY_MAX, answer};
+use crate::quota::Quota;
+use crate::source::Source;
 
 async fn node() -> Dht {
     Dht::open(Options::local(Storage::Memory)).await.unwrap()
@@ -26,7 +28,8 @@ const INT: fn(i32) -> Value = Value::Integer;
 
 /// Sends a body; the value, or the fault's code and text.
 async fn send(node: &Dht, body: &[u8]) -> Result<Value, (i32, String)> {
-    let answer = answer(node, body).await;
+    let source = Source::of([127, 0, 0, 1].into());
+    let answer = answer(Caller { dht: node, quota: &Quota::new(), source }, body).await;
     assert!(answer.xml.len() <= REPLY_MAX);
     match MethodResponse::from_xml(&answer.xml) {
         Ok(response) => Ok(response.value),

@@ -38,7 +38,7 @@ fn base58(bytes: &[u8]) -> String {
 
 fn instance(name: &str, id: NodeId) -> Instance {
     let fullname = format!("{name}._scope._tcp.local.");
-    Instance { fullname, id, addresses: vec!["192.0.2.1:5850".parse().unwrap()] }
+    Instance { fullname, id: Some(id), addresses: vec!["192.0.2.1:5850".parse().unwrap()] }
 }
 
 fn announced(name: &str) -> Who {
@@ -71,7 +71,7 @@ fn who_is_announced_is_tried_once_at_a_time_and_later_each_time() {
     let first = contacts.due(&NOBODY, start);
     assert_eq!(who(&first), [announced("ada")]);
     let addresses = vec!["192.0.2.1:5850".parse().unwrap()];
-    assert_eq!(first[0].target, Target::Addresses(addresses, ADA.parse().unwrap()));
+    assert_eq!(first[0].target, Target::Addresses(addresses, Some(ADA.parse().unwrap())));
     assert_eq!(contacts.due(&NOBODY, start + seconds(60)), [], "it is being tried");
     assert!(contacts.finished(&announced("ada"), failed(), start), "the first that failed");
     assert_eq!(contacts.due(&NOBODY, start), []);
@@ -235,4 +235,30 @@ fn failures_tell_what_came_of_the_latest_attempts() {
     assert_eq!(failures.announced, 1);
     assert_eq!(failures.of_announced, ["nobody there"]);
     assert_eq!(failures.of_named, [("box:5850".into(), failed()), ("ark:5850".into(), None)]);
+}
+
+#[test]
+fn who_hides_is_dialled_once_and_known_from_then_on() {
+    let start = Instant::now();
+    let mut contacts = contacts(&[], start);
+    let hidden = || Instance { id: None, ..instance("07", id(1)) };
+    contacts.seen(hidden(), start);
+    let first = contacts.due(&NOBODY, start);
+    assert!(matches!(first[0].target, Target::Addresses(_, None)));
+    contacts.recognise(id(1), "192.0.2.1:5850".parse().unwrap());
+    contacts.finished(&announced("07"), None, start);
+    let peers = BTreeSet::from([id(1)]);
+    contacts.seen(hidden(), start + seconds(5));
+    assert_eq!(contacts.due(&peers, start + seconds(60)), [], "it is a peer, heard again or not");
+    assert_eq!(contacts.due(&NOBODY, start + seconds(60)).len(), 1, "it is gone");
+}
+
+#[test]
+fn a_peer_that_is_announced_later_is_not_dialled_again() {
+    let start = Instant::now();
+    let mut contacts = contacts(&[], start);
+    contacts.seen(Instance { id: None, ..instance("07", id(1)) }, start);
+    contacts.recognise(id(2), "192.0.2.9:5850".parse().unwrap());
+    contacts.recognise(id(1), "192.0.2.1:5850".parse().unwrap());
+    assert_eq!(contacts.due(&BTreeSet::from([id(1)]), start), []);
 }
