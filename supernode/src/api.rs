@@ -24,6 +24,8 @@ pub struct Status {
     pub entries: u64,
     /// Bytes it holds, as quotas count them.
     pub bytes: u64,
+    /// Keys it watches for those who wait here.
+    pub watches: u64,
     /// The services it offers.
     pub services: Vec<String>,
     /// Seconds since it started.
@@ -80,7 +82,7 @@ pub struct LoadStatus {
 
 /// What `GET /api/v1/status` answers.
 pub fn status(state: &AppState) -> Status {
-    let dht::Status { totals, peers, replicas, phase } = state.dht.status();
+    let dht::Status { totals, peers, replicas, phase, watches, leases: _ } = state.dht.status();
     Status {
         id: state.dht.id().to_string(),
         name: state.name.clone(),
@@ -94,6 +96,7 @@ pub fn status(state: &AppState) -> Status {
         },
         entries: totals.live,
         bytes: totals.bytes,
+        watches,
         services: Vec::new(),
         uptime_s: state.load.uptime_s(),
         load: LoadStatus {

@@ -4,9 +4,9 @@
 #[cfg(test)]
 mod tests;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::pin;
-use std::sync::OnceLock;
+use std::sync::{LazyLock, OnceLock};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -15,6 +15,9 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::config::JoinAddress;
 use crate::discovery::fuzzing::addresses_announced;
+use crate::quota::Quota;
+use crate::rpc::Caller;
+use crate::source::Source;
 use crate::{rpc, xml_guard};
 
 /// The body of an XML-RPC request: it is refused with a reply that can be read, or becomes a call
@@ -24,7 +27,7 @@ pub fn xml_rpc(body: &[u8]) {
     let (runtime, dht) = asked_in_vain();
     let _entered = runtime.enter();
     let mut context = Context::from_waker(Waker::noop());
-    match pin!(rpc::answer(dht, body)).poll(&mut context) {
+    match pin!(rpc::answer(caller(dht), body)).poll(&mut context) {
         Poll::Ready(answer) => {
             assert!(answer.xml.len() <= rpc::REPLY_MAX);
             xml_guard::check(answer.xml.as_bytes()).expect("a reply that is sound XML");
@@ -41,6 +44,12 @@ pub fn xml_rpc(body: &[u8]) {
             assert_eq!(depth, None, "deeper than allowed, and let through");
         }
     }
+}
+
+/// Somebody who may put what they like.
+fn caller(dht: &Dht) -> Caller<'_> {
+    static QUOTA: LazyLock<Quota> = LazyLock::new(Quota::new);
+    Caller { dht, quota: &QUOTA, source: Source::of(Ipv4Addr::LOCALHOST.into()) }
 }
 
 /// What `--join` is given, or a file or a variable in its place; and what multicast DNS says of a

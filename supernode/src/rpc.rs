@@ -1,7 +1,7 @@
 //! XML-RPC: from the bytes of a request to the bytes of its reply.
 //!
 //! ```text
-//! bytes ─ xml_guard: is it safe to parse? ─ codec: a typed call ─ methods: one match ─┬─ scope
+//! bytes ─ xml_guard: is it safe to parse? ─ codec: a typed call ─ methods: one match ─┬─ scope, watch
 //!                                                                                    ├─ opendht
 //!                                      reply ─ codec ◄── value, or fault ◄───────────┴─ introspect
 //! ```
@@ -20,12 +20,14 @@ mod scope;
 mod table;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use std::time::{Duration, Instant};
 
 pub use caller::Caller;
 pub use fault::Fault;
 pub use table::{METHODS, Method};
+pub use watch::{Waited, Watch};
 
 /// Longest request body, in bytes.
 pub const REQUEST_MAX: usize = 256 * 1024;
@@ -44,10 +46,30 @@ pub struct Answer {
     pub took: Duration,
 }
 
-/// Answers a request.
+/// What a request comes to at once.
+pub enum Begun {
+    /// Its answer.
+    Answer(Answer),
+    /// It waits for something to happen; then there is an answer.
+    Waits(Watch),
+}
+
+/// Answers a request, however long that takes.
 pub async fn answer(caller: Caller<'_>, body: &[u8]) -> Answer {
+    match begin(caller, body).await {
+        Begun::Answer(answer) => answer,
+        Begun::Waits(watch) => watch.wait(caller.dht).await.answer(),
+    }
+}
+
+/// Answers a request, unless it wants to wait.
+pub async fn begin(caller: Caller<'_>, body: &[u8]) -> Begun {
     let started = Instant::now();
     let (method, result) = match codec::decode(body) {
+        Ok(call) if call.method == watch::NAME => match methods::watch(call) {
+            Ok(watch) => return Begun::Waits(watch),
+            Err(fault) => (table::position(watch::NAME), Err(fault)),
+        },
         Ok(call) => {
             let method = table::position(&call.method);
             let result = methods::call(caller, call, started).await.and_then(codec::encode);
@@ -56,10 +78,10 @@ pub async fn answer(caller: Caller<'_>, body: &[u8]) -> Answer {
         Err(fault) => (None, Err(fault)),
     };
     let took = started.elapsed();
-    match result {
+    Begun::Answer(match result {
         Ok(xml) => Answer { xml, method, fault: 0, took },
         Err(fault) => Answer { method, took, ..refuse(fault) },
-    }
+    })
 }
 
 /// The reply to a request that there is no room for now. Which method it is tells only how its callers

@@ -7,7 +7,9 @@ use base::{EntryId, Key, Secret, SecretTag, Value, Version};
 
 use super::*;
 use crate::overlay::view::tests::peer;
-use crate::wire::{Bye, Contact, Get, Hello, Listing, Notice, Pulled, Refusal, Rumour};
+use crate::prefix::Prefix;
+use crate::store::Digest;
+use crate::wire::{Bye, Contact, Get, Hello, Listing, Notice, Pull, Pulled, Refusal, Rumour};
 
 #[path = "../../../fuzz/replay.rs"]
 mod replay;
@@ -58,6 +60,8 @@ fn messages() -> Vec<(&'static str, Message)> {
     let hello = Hello { version: 1, oldest: 1, holds: true, start: 0x5eed };
     let rumour = Rumour { about: peer(3).id, gone: true };
     let refused = Reply::Refused { why: Refusal::Later, text: "it has too much to do".to_owned() };
+    let range = Prefix::of(&place, 11);
+    let pull = Pull { ranges: vec![range], after: Some((place, id)), have: vec![1, 2] };
     let ask = |request| Message::Request(1, request);
     let answer = |reply| Message::Reply(1, reply);
     vec![
@@ -67,7 +71,11 @@ fn messages() -> Vec<(&'static str, Message)> {
         ("probe", ask(Request::Probe)),
         ("probe-for", ask(Request::ProbeFor(peer(2).id))),
         ("ask-members", ask(Request::Members)),
-        ("pull", ask(Request::Pull { after: Some((place, id)) })),
+        ("ask-digests", ask(Request::Digests(vec![range]))),
+        ("pull", ask(Request::Pull(pull))),
+        ("watch", ask(Request::Watch { places: vec![place], lease_ms: 60_000 })),
+        ("digests", answer(Reply::Digests(vec![Digest { count: 2, sum: 0xfeed << 64 }]))),
+        ("watching", answer(Reply::Watching)),
         ("listed", answer(Reply::Listed(listing))),
         ("applied", answer(Reply::Applied)),
         ("stale", answer(Reply::Stale(Version::new(9)))),
@@ -81,6 +89,7 @@ fn messages() -> Vec<(&'static str, Message)> {
         ("hello", Message::Notice(Notice::Hello(hello))),
         ("bye", Message::Notice(Notice::Bye(Bye::Full))),
         ("rumour", Message::Notice(Notice::Rumour(rumour))),
+        ("changed", Message::Notice(Notice::Changed(vec![place]))),
     ]
 }
 

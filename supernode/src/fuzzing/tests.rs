@@ -23,7 +23,7 @@ fn a_sound_call_gets_as_far_as_the_overlay() {
     let body = b"<methodCall><methodName>scope.get</methodName><params><param><value>k</value>\
                  </param></params></methodCall>";
     let mut context = Context::from_waker(Waker::noop());
-    assert!(pin!(rpc::answer(dht, body)).poll(&mut context).is_pending());
+    assert!(pin!(rpc::answer(caller(dht), body)).poll(&mut context).is_pending());
 }
 
 #[test]

@@ -52,6 +52,13 @@ impl Pulse {
         self.set(Doing::Waiting, since);
     }
 
+    /// The request waits for something that takes this node nothing: the connection may be closed for
+    /// another.
+    pub(super) fn wait(&self) {
+        let (_, since) = self.get();
+        self.set(Doing::Nothing, since);
+    }
+
     fn set(&self, doing: Doing, now_ms: u64) {
         self.0.store(now_ms << 2 | doing as u64, Ordering::Relaxed);
     }

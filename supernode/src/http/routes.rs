@@ -18,7 +18,7 @@ use super::budget::NoneLeft;
 use super::gate::Busy;
 use super::server::Visitor;
 use crate::api;
-use crate::rpc::{self, Answer, Caller, Fault, REQUEST_MAX};
+use crate::rpc::{self, Answer, Begun, Caller, Fault, REQUEST_MAX};
 use crate::state::AppState;
 
 const ROOT_PAGE: &str = "\
@@ -69,7 +69,19 @@ async fn xml_rpc(
         };
         visitor.pulse.work();
         let caller = Caller { dht: &state.dht, quota: &state.quota, source: visitor.source };
-        match state.gate.pass(visitor.source, rpc::answer(caller, &body)).await {
+        let begun = state.gate.pass(visitor.source, rpc::begin(caller, &body)).await;
+        let answer = match begun {
+            Ok(Begun::Answer(answer)) => Ok(answer),
+            Ok(Begun::Waits(watch)) => {
+                // Who waits holds up nobody.
+                visitor.pulse.wait();
+                let waited = watch.wait(&state.dht).await;
+                visitor.pulse.work();
+                state.gate.pass(visitor.source, async { waited.answer() }).await
+            }
+            Err(busy) => Err(busy),
+        };
+        match answer {
             Ok(answer) => reply(&state, &visitor, answer, &body),
             Err(Busy) => try_again(&state, "busy", &body),
         }

@@ -6,7 +6,14 @@ use dxr::Value;
 
 use super::codec::Call;
 use super::params::Params;
+use super::watch::{self, Watch};
 use super::{Caller, Fault, introspect, opendht, scope, table};
+
+/// What a call of `scope.watch` waits for.
+pub(super) fn watch(call: Call) -> Result<Watch, Fault> {
+    let method = table::find(watch::NAME).ok_or_else(|| Fault::unknown_method(watch::NAME))?;
+    Watch::read(Params::new(method, call.params)?)
+}
 
 /// Does what was called; `started` is when the call was there.
 pub(super) async fn call(caller: Caller<'_>, call: Call, started: Instant) -> Result<Value, Fault> {

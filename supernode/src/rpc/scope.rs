@@ -14,7 +14,7 @@ use super::{Caller, Fault, codec};
 
 /// Bytes of values in one reply: with base64's third more and the markup of 1,024 values it stays
 /// below [`super::REPLY_MAX`].
-const PAGE_BYTES: usize = 700 * 1024;
+pub(super) const PAGE_BYTES: usize = 700 * 1024;
 
 /// How long a value lives whose ttl is not given: a day, as long as an event's day.
 pub(super) const DEFAULT_TTL_S: i64 = 86_400;

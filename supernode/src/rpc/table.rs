@@ -17,7 +17,7 @@ pub struct Method {
 }
 
 /// All methods, in the order in which they are listed.
-pub const METHODS: [Method; 11] = [
+pub const METHODS: [Method; 12] = [
     Method {
         name: "scope.put",
         params: &[("key", "base64"), ("value", "base64"), ("secret", "base64"), ("ttl", "int")],
@@ -45,6 +45,17 @@ pub const METHODS: [Method; 11] = [
         help: "Removes a value from a key: the one put with this secret, or, without one, the one \
                put without. Returns 1 if it was there and 0 if not; fault 7 if it is there under \
                other secrets only. The removal is remembered for seven days whatever the ttl.",
+    },
+    Method {
+        name: "scope.watch",
+        params: &[("key", "base64"), ("cursor", "base64"), ("timeout", "int")],
+        required: 3,
+        returns: "array",
+        help: "Waits until the values under a key are others than at cursor, for at most timeout \
+               seconds (0 to 300), and returns them all and a cursor: [values, cursor], at once if \
+               cursor is empty or of another state. After timeout it returns them as they are. \
+               Call it again with the cursor it returned: nothing that lasts is missed between, \
+               whichever super-node changes it. A value that is put again, or expires, is a change.",
     },
     Method {
         name: "put",
