@@ -4,6 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::Passphrase;
+
 /// Where a node keeps its entries and its key.
 #[derive(Debug, Clone)]
 pub enum Storage {
@@ -24,6 +26,9 @@ pub struct Options {
     /// How long it looks for others before it believes to be alone: until then writes wait, and
     /// nothing is said not to be there. Zero if nobody is looked for.
     pub settle: Duration,
+    /// What all nodes of its overlay have, and nobody else. Without one everybody may join, who has
+    /// none either.
+    pub passphrase: Option<Passphrase>,
 }
 
 impl Options {
@@ -34,6 +39,6 @@ impl Options {
     /// A node on loopback that looks for nobody: others may still find it.
     pub fn local(storage: Storage) -> Options {
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        Options { storage, listen, settle: Duration::ZERO }
+        Options { storage, listen, settle: Duration::ZERO, passphrase: None }
     }
 }

@@ -40,7 +40,8 @@ pub async fn run(config: Config) -> Result<()> {
         config::Storage::Directory(dir) => Storage::Disk(dir.clone()),
     };
     let plan = Plan::new(&config);
-    let dht = Dht::open(Options { storage, listen: config.p2p, settle: plan.settle() }).await?;
+    let (listen, settle) = (config.p2p, plan.settle());
+    let dht = Dht::open(Options { storage, listen, settle, passphrase: None }).await?;
     let state = Arc::new(AppState::new(dht.clone(), &config.name, config.public_metrics));
     let metrics = Arc::clone(&state.metrics);
     let server = http::Server::start(listener, http::router(state), metrics);

@@ -73,6 +73,32 @@ async fn only_so_many_requests_of_one_peer_are_in_work_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn fewer_requests_with_long_replies_are_in_work_at_once() {
+    let (release, held) = tokio::sync::watch::channel(false);
+    let working = Arc::new(AtomicUsize::new(0));
+    let answers = {
+        let working = Arc::clone(&working);
+        Answers::by(move |_, _| {
+            working.fetch_add(1, Ordering::SeqCst);
+            let mut held = held.clone();
+            Response::Later(Box::pin(async move {
+                held.wait_for(|released| *released).await.unwrap();
+                Reply::Alive(7)
+            }))
+        })
+    };
+    let (one, other) = pair(Answers::alive(), answers).await;
+    let mut asked: Vec<_> =
+        (0..100).map(|_| one.send(other.id, Request::Pull { after: None })).collect();
+    // The one that waits for its turn is known, and not begun.
+    eventually(|| working.load(Ordering::SeqCst) == 33).await;
+    release.send(true).unwrap();
+    for asked in &mut asked {
+        assert_eq!(answer(asked).await, Ok(Reply::Alive(7)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_notice_arrives_and_whatever_arrives_is_life() {
     let (one, mut other) = pair(Answers::alive(), Answers::alive()).await;
     let rumour = Notice::Rumour(Rumour { about: one.id, gone: false });
