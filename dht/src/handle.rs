@@ -28,7 +28,7 @@ use crate::overlay::read::{Consistency, Read};
 use crate::overlay::view::{Member, View};
 use crate::overlay::write::Write;
 use crate::overlay::{Peer, Pulse};
-use crate::p2p::{P2pConfig, P2pLink};
+use crate::p2p::{P2pConfig, P2pLink, Patience};
 use crate::page::{Page, PageRequest};
 use crate::quotas::Quotas;
 use crate::remembered::Remembered;
@@ -133,16 +133,20 @@ impl Dht {
     /// # Errors
     /// As [`Dht::open`].
     pub async fn open_at(options: Options, clock: impl Clock) -> Result<Dht, OpenError> {
-        let Options { storage, listen, settle, passphrase: _ } = options;
-        let open = move || open_storage(storage, clock);
+        let Options { storage, listen, settle, passphrase } = options;
+        let open = move || {
+            let opened = open_storage(storage, clock)?;
+            Ok((opened, passphrase.map(|passphrase| passphrase.stretch())))
+        };
         let opened = tokio::task::spawn_blocking(open).await;
-        let (keypair, store, remembered) =
+        let ((keypair, store, remembered), admission) =
             opened.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
         let (events, link_events) = mpsc::channel(EVENTS_MAX);
         let started = Instant::now();
         let id = keypair.public().to_peer_id().into();
         let hello = hello(Arc::clone(&store), fastrand::u64(..));
-        let config = P2pConfig { keypair, listen, hello, started };
+        let patience = Patience::default();
+        let config = P2pConfig { keypair, listen, hello, started, admission, patience };
         let (link, driver) = P2pLink::bind(config, events)
             .await
             .map_err(|error| OpenError::CannotListen { address: listen, error })?;

@@ -68,6 +68,14 @@ pub enum JoinError {
         /// What this node speaks.
         ours: String,
     },
+    /// The node there has another passphrase, or only one of the two has one.
+    #[error("the super-node at {address} {mismatch}")]
+    NotAdmitted {
+        /// The address.
+        address: SocketAddr,
+        /// What does not fit.
+        mismatch: PassphraseMismatch,
+    },
     /// This node itself is at the address.
     #[error("{address} is this node's own address; give that of another super-node")]
     Myself {
@@ -77,6 +85,40 @@ pub enum JoinError {
     /// The node is stopping.
     #[error("the node is stopping")]
     Closed,
+}
+
+/// Why two nodes are not of one overlay, as one of them sees it. Reads on after the other's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PassphraseMismatch {
+    /// Each has a passphrase, but not the same.
+    #[error("has another passphrase; give both the same one with --passphrase-file")]
+    Different,
+    /// Only the other one has a passphrase.
+    #[error(
+        "wants a passphrase, and this node has none; give this one the same with --passphrase-file"
+    )]
+    OursMissing,
+    /// Only this node has a passphrase.
+    #[error(
+        "has no passphrase, and this node has one; start both with the same --passphrase-file, or both without"
+    )]
+    TheirsMissing,
+    /// Wrong passphrases were tried so often that nobody new is let in for a moment.
+    #[error(
+        "lets nobody new in for a moment, as too many wrong passphrases came from this address; check the passphrase, wait a minute and try again"
+    )]
+    TooManyTries,
+}
+
+impl PassphraseMismatch {
+    /// The same, as the other node sees it.
+    pub(crate) fn seen_by_the_other(self) -> PassphraseMismatch {
+        match self {
+            PassphraseMismatch::OursMissing => PassphraseMismatch::TheirsMissing,
+            PassphraseMismatch::TheirsMissing => PassphraseMismatch::OursMissing,
+            same => same,
+        }
+    }
 }
 
 /// What a link tells its node.
@@ -117,6 +159,8 @@ pub(crate) enum Strange {
     Malformed(String),
     /// Another id than its own was claimed for its address.
     WrongId,
+    /// It is not of this overlay.
+    NotAdmitted(PassphraseMismatch),
 }
 
 /// Who answers requests that come over a link.

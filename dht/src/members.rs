@@ -6,13 +6,14 @@ use std::time::Duration;
 use base::NodeId;
 use base::limits::REPLICAS;
 use tokio::sync::mpsc;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 use tracing::{debug, info, warn};
 
 use crate::link::{LinkEvent, Strange};
 use crate::node::Node;
 use crate::overlay::Peer;
 use crate::overlay::membership::{Command, Event, Membership, News};
+use crate::pace::{Limit, Pace};
 use crate::remembered::Remembered;
 use crate::repair::repair;
 use crate::serve::{probe, question};
@@ -24,6 +25,10 @@ const TICK: Duration = Duration::from_millis(100);
 const TOGETHER: usize = 64;
 /// How long a helper may take to ask a third one.
 const HELP: Duration = Duration::from_secs(1);
+
+/// Warnings of others that do wrong: whoever does so often, under one id or many, must not fill the
+/// log.
+const WARNINGS: Limit = Limit { burst: 20, pause: Duration::from_secs(5) };
 
 /// Runs until the node is closed.
 pub(crate) async fn run(
@@ -37,6 +42,7 @@ pub(crate) async fn run(
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut commands = Vec::new();
     let mut together = Vec::new();
+    let mut warnings = Pace::new(WARNINGS, Instant::now());
     loop {
         tokio::select! {
             biased;
@@ -55,12 +61,12 @@ pub(crate) async fn run(
         }
         membership.settle_up(node.now(), &mut commands);
         for command in commands.drain(..) {
-            execute(&node, command, &remembered);
+            execute(&node, command, &remembered, &mut warnings);
         }
     }
 }
 
-fn execute(node: &Arc<Node>, command: Command, remembered: &Remembered) {
+fn execute(node: &Arc<Node>, command: Command, remembered: &Remembered, warnings: &mut Pace) {
     match command {
         Command::Dial(contact) => node.link.dial(contact),
         Command::Exchange(peer) => {
@@ -93,6 +99,9 @@ fn execute(node: &Arc<Node>, command: Command, remembered: &Remembered) {
         Command::Publish(view) => {
             remembered.keep(&view);
             node.view.store(Arc::new(view));
+        }
+        Command::Report(News::Strange(peer, strange)) => {
+            warn_of(node, peer, &strange, warnings.take(Instant::now()));
         }
         Command::Report(news) => tell(node, news),
     }
@@ -145,19 +154,33 @@ fn tell(node: &Node, news: News) {
             %peer,
             "a super-node says that it holds entries but does not give them; going on without"
         ),
-        News::Strange(peer, Strange::Incompatible { theirs }) => warn!(
+        // Told of by `warn_of`.
+        News::Strange(..) => {}
+    }
+}
+
+/// Counts and logs what others do wrong; only for who looks closely if it has been logged often.
+fn warn_of(node: &Node, peer: NodeId, strange: &Strange, loudly: bool) {
+    if matches!(strange, Strange::Malformed(_) | Strange::WrongId) {
+        node.meters.malformed.add(1);
+    }
+    if !loudly {
+        debug!(%peer, ?strange, "a super-node does wrong; not warned of, as others are");
+        return;
+    }
+    match strange {
+        Strange::Incompatible { theirs } => warn!(
             %peer,
             theirs,
             ours = crate::link::PROTOCOL,
             "a super-node speaks another version of the protocol; run the same version on both"
         ),
-        News::Strange(peer, Strange::Malformed(what)) => {
-            node.meters.malformed.add(1);
+        Strange::Malformed(what) => {
             warn!(%peer, what, "a super-node sent what makes no sense; its connection is closed");
         }
-        News::Strange(peer, Strange::WrongId) => {
-            node.meters.malformed.add(1);
-            warn!(%peer, "another node answers at the address given for this one");
+        Strange::NotAdmitted(mismatch) => {
+            warn!(%peer, "not of this overlay: the super-node {mismatch}");
         }
+        Strange::WrongId => warn!(%peer, "another node answers at the address given for this one"),
     }
 }

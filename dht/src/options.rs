@@ -4,6 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::Passphrase;
+
 /// Where a node keeps its entries and its key.
 #[derive(Debug, Clone)]
 pub enum Storage {
@@ -24,34 +26,9 @@ pub struct Options {
     /// How long it looks for others before it believes to be alone: until then writes wait, and
     /// nothing is said not to be there. Zero if nobody is looked for.
     pub settle: Duration,
-    /// What those share who may join the overlay; without one it is open to everybody.
+    /// What all nodes of its overlay have, and nobody else. Without one everybody may join, who has
+    /// none either.
     pub passphrase: Option<Passphrase>,
-}
-
-/// What those share who may join an overlay. It is compared byte by byte.
-#[derive(Clone)]
-pub struct Passphrase(String);
-
-/// A text that cannot be a passphrase.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a passphrase has between 8 and 1024 bytes")]
-pub struct PassphraseError;
-
-impl Passphrase {
-    /// A passphrase of this text.
-    ///
-    /// # Errors
-    /// When it has fewer than 8 bytes or more than 1,024.
-    pub fn new(text: String) -> Result<Passphrase, PassphraseError> {
-        if (8..=1024).contains(&text.len()) { Ok(Passphrase(text)) } else { Err(PassphraseError) }
-    }
-}
-
-/// Shows its length at most: it ends up in logs.
-impl std::fmt::Debug for Passphrase {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Passphrase({} bytes)", self.0.len())
-    }
 }
 
 impl Options {

@@ -10,24 +10,33 @@
 //!
 //! A request is encoded into its lane and written by its caller; a reply is read and handed over by
 //! the task that serves the stream. Neither passes through the swarm's task, which only sees
-//! connections come and go.
+//! connections come and go. Where there is a passphrase, `admission` stands before all of it.
 
 mod address;
+mod admission;
+mod attempt;
 mod behaviour;
+mod causes;
 mod command;
 mod dials;
 mod driver;
 mod greeting;
 mod handle;
 mod lane;
+mod limits;
+mod patience;
 mod peer_link;
+mod recent;
 mod search;
 mod serve;
 mod session;
 mod stream;
+mod substreams;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod transport;
 mod waiting;
 
 pub(crate) use handle::{P2pConfig, P2pLink};
+pub(crate) use patience::Patience;

@@ -11,6 +11,7 @@
 
 mod build;
 mod frame;
+mod lists;
 mod message;
 mod parse;
 mod schema;

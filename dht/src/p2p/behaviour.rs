@@ -8,14 +8,16 @@ use std::time::Duration;
 use libp2p::allow_block_list::BlockedPeers;
 use libp2p::core::transport::TransportError;
 use libp2p::kad::store::{MemoryStore, MemoryStoreConfig};
-use libp2p::swarm::NetworkBehaviour;
-use libp2p::{
-    PeerId, StreamProtocol, Swarm, SwarmBuilder, allow_block_list, connection_limits, identify,
-    kad, noise, quic, tcp, yamux,
-};
+use libp2p::swarm::{self, NetworkBehaviour};
+use libp2p::{PeerId, StreamProtocol, Swarm, allow_block_list, identify, kad};
 use libp2p_identity::Keypair;
 
-use super::address;
+use super::admission::{ADMISSION, Admission};
+use super::limits::Limits;
+use super::stream::Opened;
+use super::substreams::Substreams;
+use super::{address, transport};
+use crate::passphrase::AdmissionKey;
 
 /// Where the overlay's own frames go.
 pub(super) const STORE: StreamProtocol = StreamProtocol::new("/scope/store/1");
@@ -36,87 +38,57 @@ const BUCKET_SIZE: NonZeroUsize = NonZeroUsize::new(128).unwrap();
 const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
 /// 20 peers with a dozen IPv6 addresses each are about this long.
 const KAD_PACKET_MAX: usize = 32 * 1024;
-/// Keeps the way through a NAT, and 71 idle peers below 12 datagrams/s.
-const KEEP_ALIVE: Duration = Duration::from_secs(30);
-/// Three keep-alives: noticing death quickly is the failure detector's business.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
-/// Within the 5 s a join may take.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(4);
-/// What one peer may have under way unread, so that 400 of them fit into memory: above the 2 MiB a
-/// lane holds back there is nothing to win.
-const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
-/// The same of one stream: two of the longest frames.
-const STREAM_WINDOW: u32 = 1024 * 1024;
-/// Streams a peer may have open at once; `libp2p-kad` has up to 32 of its own.
-const CONNECTION_STREAMS: u16 = 64;
 /// Whoever has no standing stream by then is no member.
 const CONNECTION_IDLE: Duration = Duration::from_secs(10);
-/// Connections altogether: the routing table asks for far fewer.
-const ESTABLISHED_MAX: u32 = 400;
-/// To one peer: one, another of two that dialed each other, and those of its life before a restart.
-const PER_PEER_MAX: u32 = 8;
-/// Handshakes under way that others began: an event's worth of nodes that start together.
-const PENDING_IN_MAX: u32 = 128;
-/// And that this node began: see [`super::dials`], which asks for half of them.
-const PENDING_OUT_MAX: u32 = 64;
+/// Events of one connection that wait for the swarm's task: the streams a peer may open, and as many
+/// others. Then the connection's task waits, and takes nothing more from the connection.
+const EVENTS_MAX: usize = 16;
+/// Streams of one connection whose protocol is not agreed on yet; the others wait in the muxer.
+const NEGOTIATING_MAX: usize = 32;
 /// Tries to find a port number that is free for UDP and TCP alike.
 const PORT_TRIES: usize = 16;
 
 #[derive(NetworkBehaviour)]
 pub(super) struct Behaviour {
-    limits: connection_limits::Behaviour,
+    limits: Limits,
     pub(super) refused: allow_block_list::Behaviour<BlockedPeers>,
     identify: identify::Behaviour,
     pub(super) kad: kad::Behaviour<MemoryStore>,
-    pub(super) streams: libp2p_stream::Behaviour,
+    pub(super) streams: Substreams<Opened>,
 }
 
 /// A swarm that listens nowhere yet.
-pub(super) fn swarm(keypair: Keypair) -> io::Result<Swarm<Behaviour>> {
-    let builder = SwarmBuilder::with_existing_identity(keypair)
-        .with_tokio()
-        .with_tcp(tcp::Config::new().nodelay(true), noise::Config::new, || {
-            let mut yamux = yamux::Config::default();
-            yamux.set_max_num_streams(usize::from(CONNECTION_STREAMS));
-            yamux
-        })
-        .map_err(io::Error::other)?
-        .with_quic_config(quic_config)
-        .with_behaviour(behaviour)
-        .map_err(io::Error::other)?;
-    let builder =
-        builder.with_swarm_config(|config| config.with_idle_connection_timeout(CONNECTION_IDLE));
-    Ok(builder.with_connection_timeout(HANDSHAKE_TIMEOUT).build())
-}
-
-fn quic_config(mut config: quic::Config) -> quic::Config {
-    config.handshake_timeout = HANDSHAKE_TIMEOUT;
-    config.keep_alive_interval = KEEP_ALIVE;
-    config.max_idle_timeout = u32::try_from(IDLE_TIMEOUT.as_millis()).unwrap_or(u32::MAX);
-    config.max_concurrent_stream_limit = u32::from(CONNECTION_STREAMS);
-    config.max_connection_data = CONNECTION_WINDOW;
-    config.max_stream_data = STREAM_WINDOW;
-    config
-}
-
-fn behaviour(keypair: &Keypair) -> Behaviour {
+pub(super) fn swarm(
+    keypair: Keypair,
+    admission: Option<AdmissionKey>,
+) -> io::Result<Swarm<Behaviour>> {
     let id = keypair.public().to_peer_id();
-    let limits = connection_limits::ConnectionLimits::default()
-        .with_max_established(Some(ESTABLISHED_MAX))
-        .with_max_established_per_peer(Some(PER_PEER_MAX))
-        .with_max_pending_incoming(Some(PENDING_IN_MAX))
-        .with_max_pending_outgoing(Some(PENDING_OUT_MAX));
+    let behaviour = behaviour(&keypair, admission.is_some());
+    let admission = admission.map(|key| Admission::new(id, key));
+    let transport = transport::transport(&keypair, admission)?;
+    let config = swarm::Config::with_tokio_executor()
+        .with_idle_connection_timeout(CONNECTION_IDLE)
+        .with_per_connection_event_buffer_size(EVENTS_MAX)
+        .with_max_negotiating_inbound_streams(NEGOTIATING_MAX);
+    Ok(Swarm::new(transport, behaviour, id, config))
+}
+
+fn behaviour(keypair: &Keypair, is_private: bool) -> Behaviour {
+    // Who has a passphrase proves it before all this.
+    let admission = (!is_private).then_some(ADMISSION);
+    let protocols = [STORE, BULK].into_iter().chain(admission);
+    let id = keypair.public().to_peer_id();
     let identify = identify::Config::new(NETWORK.to_owned(), keypair.public())
         .with_agent_version(concat!("scope/", env!("CARGO_PKG_VERSION")).to_owned())
         .with_interval(IDENTIFY_INTERVAL)
         .with_push_listen_addr_updates(false)
         .with_cache_size(0);
     Behaviour {
-        limits: connection_limits::Behaviour::new(limits),
+        limits: Limits::default(),
         refused: allow_block_list::Behaviour::default(),
         identify: identify::Behaviour::new(identify),
         kad: kademlia(id),
-        streams: libp2p_stream::Behaviour::new(),
+        streams: Substreams::new(protocols),
     }
 }
 

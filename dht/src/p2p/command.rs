@@ -17,6 +17,8 @@ pub(super) const COMMANDS_MAX: usize = 1024;
 pub(super) enum Command {
     /// Connect.
     Dial(Contact),
+    /// Connect: somebody waits for a reply.
+    Reach(Contact),
     /// Connect to whoever is there.
     Join(SocketAddr, oneshot::Sender<Result<NodeId, JoinError>>),
     /// Close the connections to a peer.

@@ -1,139 +1,55 @@
-//! Attempts to connect: at most so many at once, QUIC before TCP, and what the transports said.
+//! The attempts to connect: how many at once, and who comes first.
+//!
+//! A stranger can name thousands of super-nodes that do not exist, and each takes seconds to fail. So
+//! what somebody waits for comes first, peers that are proven next, and hearsay last; and some of the
+//! places are never hearsay's.
 
 use std::collections::{HashMap, VecDeque};
-use std::error::Error;
-use std::net::SocketAddr;
 
-use base::NodeId;
-use libp2p::swarm::{ConnectionId, DialError};
-use libp2p::{Multiaddr, PeerId, TransportError};
-use tokio::sync::oneshot;
+use libp2p::PeerId;
+use libp2p::swarm::ConnectionId;
+use tokio::time::Instant;
 
-use super::address::{self, Carrier};
-use crate::link::JoinError;
+use super::attempt::{Attempt, Urgency};
 
-/// Attempts under way at once: each dials at most twice, and `libp2p` allows 64 dials.
-const ACTIVE_MAX: usize = 32;
-/// Attempts that wait for those: every peer of a large event.
-const QUEUED_MAX: usize = 1024;
-/// Longest text of what one transport said.
-const SAID_MAX: usize = 120;
+/// Attempts of each urgency that wait: every peer of a large event.
+const QUEUED_MAX: usize = 512;
 
-/// Somebody who waits to join.
-pub(super) type Joiner = oneshot::Sender<Result<NodeId, JoinError>>;
-
-/// An attempt to connect.
-pub(super) struct Attempt {
-    /// To whom; of a join it is known when the connection is made.
-    pub(super) peer: Option<PeerId>,
-    /// Who waits to join, and where.
-    pub(super) join: Option<(SocketAddr, Joiner)>,
-    /// What is dialed first, then second; each only once.
-    quic: Vec<Multiaddr>,
-    tcp: Vec<Multiaddr>,
-    open: Vec<ConnectionId>,
-    is_connected: bool,
-    /// What the transports said.
-    said: Vec<String>,
-    /// Another peer was there.
-    pub(super) wrong_id: bool,
-    /// This node was there.
-    pub(super) myself: bool,
-}
-
-impl Attempt {
-    pub(super) fn to_peer(peer: PeerId, addresses: &[SocketAddr]) -> Attempt {
-        Attempt { peer: Some(peer), ..Attempt::new(addresses, None) }
-    }
-
-    pub(super) fn to_join(address: SocketAddr, joiner: Joiner) -> Attempt {
-        Attempt::new(&[address], Some((address, joiner)))
-    }
-
-    fn new(addresses: &[SocketAddr], join: Option<(SocketAddr, Joiner)>) -> Attempt {
-        Attempt {
-            peer: None,
-            join,
-            quic: addresses.iter().copied().map(address::quic).collect(),
-            tcp: addresses.iter().copied().map(address::tcp).collect(),
-            open: Vec::new(),
-            is_connected: false,
-            said: Vec::new(),
-            wrong_id: false,
-            myself: false,
-        }
-    }
-
-    /// What to dial next.
-    pub(super) fn next_addresses(&mut self) -> Option<Vec<Multiaddr>> {
-        let next = if self.quic.is_empty() { &mut self.tcp } else { &mut self.quic };
-        (!next.is_empty()).then(|| std::mem::take(next))
-    }
-
-    /// Somebody is there; nothing more is dialed.
-    pub(super) fn connected(&mut self, peer: PeerId) {
-        self.peer = Some(peer);
-        self.is_connected = true;
-    }
-
-    pub(super) fn is_connected(&self) -> bool {
-        self.is_connected
-    }
-
-    pub(super) fn is_open(&self) -> bool {
-        !self.open.is_empty()
-    }
-
-    pub(super) fn opened(&mut self, id: ConnectionId) {
-        self.open.push(id);
-    }
-
-    /// A dial ended in an error. True if none is under way now.
-    pub(super) fn failed(&mut self, id: ConnectionId, error: &DialError) -> bool {
-        self.open.retain(|open| *open != id);
-        match error {
-            DialError::WrongPeerId { .. } => self.wrong_id = true,
-            // `libp2p` leaves out the addresses at which this node listens.
-            DialError::LocalPeerId { .. } => self.myself = true,
-            DialError::NoAddresses if self.join.is_some() => self.myself = true,
-            _ => {}
-        }
-        self.said.extend(said(error));
-        self.open.is_empty()
-    }
-
-    /// What the transports said, for people.
-    pub(super) fn detail(&self) -> String {
-        let mut said = self.said.clone();
-        said.dedup();
-        if said.is_empty() { "no answer in time".to_owned() } else { said.join("; ") }
+/// Attempts that may be under way for one more of this urgency to start. Each dials at most twice, and
+/// `libp2p` allows 64 dials.
+fn active_max(urgency: Urgency) -> usize {
+    match urgency {
+        Urgency::Awaited => 32,
+        Urgency::Proven => 28,
+        Urgency::Hearsay => 20,
     }
 }
 
-/// All attempts, by number.
+/// All attempts: those under way by number, the others in the order of their turns.
 #[derive(Default)]
 pub(super) struct Dials {
     active: HashMap<u64, Attempt>,
-    queued: VecDeque<Attempt>,
+    queued: [VecDeque<Attempt>; Urgency::ALL.len()],
     next: u64,
 }
 
 impl Dials {
     /// Adds an attempt; one that exceeds the limit comes back.
     pub(super) fn add(&mut self, attempt: Attempt) -> Result<(), Box<Attempt>> {
-        if self.queued.len() >= QUEUED_MAX {
+        let queue = &mut self.queued[attempt.urgency as usize];
+        if queue.len() >= QUEUED_MAX {
             return Err(Box::new(attempt));
         }
-        self.queued.push_back(attempt);
+        queue.push_back(attempt);
         Ok(())
     }
 
     /// The number of an attempt that may start now.
     pub(super) fn start(&mut self) -> Option<u64> {
-        if self.active.len() >= ACTIVE_MAX {
-            return None;
-        }
-        let attempt = self.queued.pop_front()?;
+        let active = self.active.len();
+        let may_start = |urgency: &Urgency| active < active_max(*urgency);
+        let mut urgencies = Urgency::ALL.into_iter().filter(may_start);
+        let attempt = urgencies.find_map(|urgency| self.queued[urgency as usize].pop_front())?;
         self.next += 1;
         self.active.insert(self.next, attempt);
         Some(self.next)
@@ -149,79 +65,144 @@ impl Dials {
 
     /// Whose dial this is.
     pub(super) fn by_connection(&self, id: ConnectionId) -> Option<u64> {
-        self.find(|attempt| attempt.open.contains(&id))
+        self.active.iter().find(|(_, attempt)| attempt.dials(id)).map(|(number, _)| *number)
     }
 
-    /// The attempt to reach a peer, waiting ones included.
-    pub(super) fn has_peer(&self, peer: &PeerId) -> bool {
+    /// Whether there is an attempt to reach a peer. One that waits does so from now on with this
+    /// urgency, if it is greater.
+    pub(super) fn has_peer(&mut self, peer: &PeerId, urgency: Urgency) -> bool {
         let to_peer = |attempt: &Attempt| attempt.peer == Some(*peer) && attempt.join.is_none();
-        self.find(to_peer).is_some() || self.queued.iter().any(to_peer)
+        if self.active.values().any(to_peer) {
+            return true;
+        }
+        let found = Urgency::ALL.into_iter().find_map(|queue| {
+            let at = self.queued[queue as usize].iter().position(to_peer)?;
+            Some((queue, at))
+        });
+        let Some((queue, at)) = found else { return false };
+        if urgency < queue
+            && self.queued[urgency as usize].len() < QUEUED_MAX
+            && let Some(mut attempt) = self.queued[queue as usize].remove(at)
+        {
+            attempt.urgency = urgency;
+            attempt.asked = Instant::now();
+            self.queued[urgency as usize].push_back(attempt);
+        }
+        true
     }
 
     /// Takes out all attempts that this peer's connection, or its end, settles.
     pub(super) fn settle(&mut self, peer: &PeerId, joins: bool) -> Vec<Attempt> {
         let settled =
             |attempt: &Attempt| attempt.peer == Some(*peer) && attempt.join.is_some() == joins;
-        let mut taken: Vec<_> =
-            self.active.extract_if(|_, attempt| settled(attempt)).map(|(_, it)| it).collect();
-        for at in (0..self.queued.len()).rev() {
-            if settled(&self.queued[at]) {
-                taken.extend(self.queued.remove(at));
-            }
-        }
+        let taken = self.active.extract_if(|_, attempt| settled(attempt)).map(|(_, it)| it);
+        let mut taken: Vec<_> = taken.collect();
+        self.take_queued(settled, &mut taken);
+        taken
+    }
+
+    /// Takes out those that wait and for which nobody waits any more.
+    pub(super) fn given_up(&mut self, now: Instant) -> Vec<Attempt> {
+        let mut taken = Vec::new();
+        self.take_queued(|attempt| attempt.is_given_up(now), &mut taken);
         taken
     }
 
     /// Takes out all.
     pub(super) fn clear(&mut self) {
-        self.active.clear();
-        self.queued.clear();
+        *self = Dials::default();
     }
 
-    fn find(&self, matches: impl Fn(&Attempt) -> bool) -> Option<u64> {
-        self.active.iter().find(|(_, attempt)| matches(attempt)).map(|(number, _)| *number)
-    }
-}
-
-/// What each transport said, in a few words.
-fn said(error: &DialError) -> Vec<String> {
-    match error {
-        DialError::Transport(errors) => errors
-            .iter()
-            .map(|(address, error)| {
-                let carrier = match address::socket(address) {
-                    Some((_, Carrier::Tcp)) => "TCP",
-                    _ => "QUIC",
-                };
-                let innermost = match error {
-                    TransportError::Other(error) => innermost(error),
-                    error @ TransportError::MultiaddrNotSupported(_) => error.to_string(),
-                };
-                format!("{carrier}: {innermost}")
-            })
-            .collect(),
-        DialError::Denied { cause } => vec![innermost(cause)],
-        DialError::WrongPeerId { .. } => vec!["another node is there".to_owned()],
-        // These say nothing of the other side.
-        DialError::LocalPeerId { .. }
-        | DialError::NoAddresses
-        | DialError::DialPeerConditionFalse(_)
-        | DialError::Aborted => Vec::new(),
-    }
-}
-
-/// The last of the errors that caused each other: the others only say that something failed.
-fn innermost(error: &(dyn Error + 'static)) -> String {
-    let mut cause = error;
-    loop {
-        // An `io::Error` made of another error hides it from `source`.
-        let inner = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        let inner = inner.map(|inner| inner as &(dyn Error + 'static));
-        match inner.or_else(|| cause.source()) {
-            Some(inner) => cause = inner,
-            None => break,
+    fn take_queued(&mut self, matches: impl Fn(&Attempt) -> bool, taken: &mut Vec<Attempt>) {
+        for queue in &mut self.queued {
+            for at in (0..queue.len()).rev() {
+                if matches(&queue[at]) {
+                    taken.extend(queue.remove(at));
+                }
+            }
         }
     }
-    let text = cause.to_string();
-    text.chars().filter(|c| !c.is_control()).take(SAID_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    fn to(urgency: Urgency) -> Attempt {
+        let address = "192.0.2.1:1".parse().unwrap();
+        Attempt::to_peer(PeerId::random(), &[address], urgency)
+    }
+
+    fn fill(dials: &mut Dials, urgency: Urgency, count: usize) -> usize {
+        (0..count).filter(|_| dials.add(to(urgency)).is_ok()).count()
+    }
+
+    fn start_all(dials: &mut Dials) -> Vec<Urgency> {
+        std::iter::from_fn(|| {
+            let number = dials.start()?;
+            dials.get(number).map(|attempt| attempt.urgency)
+        })
+        .collect()
+    }
+
+    #[test]
+    fn hearsay_never_takes_the_places_of_others() {
+        let mut dials = Dials::default();
+        assert_eq!(fill(&mut dials, Urgency::Hearsay, 5000), QUEUED_MAX);
+        assert_eq!(start_all(&mut dials), [Urgency::Hearsay; 20]);
+        fill(&mut dials, Urgency::Proven, 20);
+        assert_eq!(start_all(&mut dials), [Urgency::Proven; 8]);
+        fill(&mut dials, Urgency::Awaited, 20);
+        assert_eq!(start_all(&mut dials), [Urgency::Awaited; 4]);
+    }
+
+    #[test]
+    fn what_is_awaited_overtakes() {
+        let mut dials = Dials::default();
+        for urgency in [Urgency::Hearsay, Urgency::Proven, Urgency::Awaited, Urgency::Hearsay] {
+            dials.add(to(urgency)).unwrap();
+        }
+        let started = start_all(&mut dials);
+        let order = [Urgency::Awaited, Urgency::Proven, Urgency::Hearsay, Urgency::Hearsay];
+        assert_eq!(started, order);
+    }
+
+    #[test]
+    fn hearsay_that_somebody_comes_to_wait_for_overtakes() {
+        let mut dials = Dials::default();
+        fill(&mut dials, Urgency::Hearsay, 100);
+        let attempt = to(Urgency::Hearsay);
+        let peer = attempt.peer.unwrap();
+        assert!(!dials.has_peer(&peer, Urgency::Awaited));
+        dials.add(attempt).unwrap();
+        assert!(dials.has_peer(&peer, Urgency::Hearsay));
+        assert!(dials.has_peer(&peer, Urgency::Awaited));
+        let first = dials.start().unwrap();
+        assert_eq!(dials.get(first).unwrap().peer, Some(peer));
+        assert!(dials.has_peer(&peer, Urgency::Awaited));
+    }
+
+    #[test]
+    fn what_nobody_waits_for_is_dropped() {
+        let mut dials = Dials::default();
+        let address = "192.0.2.1:1".parse().unwrap();
+        let (joiner, joined) = oneshot::channel();
+        dials.add(Attempt::to_join(address, joiner)).unwrap();
+        let (joiner, still_joining) = oneshot::channel();
+        dials.add(Attempt::to_join(address, joiner)).unwrap();
+        fill(&mut dials, Urgency::Awaited, 1);
+        fill(&mut dials, Urgency::Hearsay, 1);
+        let now = Instant::now();
+        assert!(dials.given_up(now).is_empty());
+        drop(joined);
+        assert_eq!(dials.given_up(now).len(), 1);
+        assert_eq!(dials.given_up(now + Duration::from_secs(10)).len(), 1);
+        assert_eq!(dials.given_up(now + Duration::from_secs(60)).len(), 1);
+        assert_eq!(start_all(&mut dials).len(), 1);
+        drop(still_joining);
+    }
 }

@@ -10,22 +10,23 @@ mod searching;
 mod streams;
 
 use std::collections::HashMap;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
-use libp2p::swarm::SwarmEvent;
+use libp2p::swarm::{ListenError, SwarmEvent};
 use libp2p::{PeerId, Swarm, identify, kad};
-use libp2p_stream::{Control, IncomingStreams};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::behaviour::{BULK, Behaviour, BehaviourEvent, STORE};
+use super::attempt::Urgency;
+use super::behaviour::{Behaviour, BehaviourEvent};
 use super::command::Command;
 use super::dials::Dials;
-use super::peer_link::{Kind, PeerLinks};
+use super::patience::Patience;
+use super::peer_link::PeerLinks;
+use super::recent::Recent;
 use super::search::Search;
 use super::serve::Service;
 use super::session::Session;
@@ -37,6 +38,8 @@ use crate::wire::Hello;
 /// How often requests whose asker gave up are forgotten.
 const SWEEP: Duration = Duration::from_secs(2);
 
+/// Peers remembered that were connected once: more than a node knows at any time.
+const PROVEN_MAX: usize = 2048;
 /// What a driver is made of.
 pub(super) struct Parts {
     pub(super) swarm: Swarm<Behaviour>,
@@ -46,42 +49,32 @@ pub(super) struct Parts {
     pub(super) closing: watch::Receiver<bool>,
     pub(super) hello: Arc<dyn Fn() -> Hello + Send + Sync>,
     pub(super) started: Instant,
+    pub(super) patience: Patience,
 }
 
 /// A link that listens, and waits for somebody who answers requests.
-pub(crate) struct Driver {
-    parts: Parts,
-    control: Control,
-    small: IncomingStreams,
-    bulk: IncomingStreams,
-}
+pub(crate) struct Driver(Parts);
 
 impl Driver {
-    pub(super) fn new(parts: Parts) -> io::Result<Driver> {
-        let mut control = parts.swarm.behaviour().streams.new_control();
-        let accepted = |error| io::Error::other(format!("{error}"));
-        let small = control.accept(STORE).map_err(accepted)?;
-        let bulk = control.accept(BULK).map_err(accepted)?;
-        Ok(Driver { parts, control, small, bulk })
+    pub(super) fn new(parts: Parts) -> Driver {
+        Driver(parts)
     }
 
     /// Begins, on the runtime this is called on; ends when the link is closed or dropped.
     pub(crate) fn run(self, responder: Arc<dyn Responder>) {
-        let Parts { swarm, links, commands, events, closing, hello, started } = self.parts;
+        let Parts { swarm, links, commands, events, closing, hello, started, patience } = self.0;
         let worker = Worker {
             own: *swarm.local_peer_id(),
             swarm,
-            control: self.control,
-            small: self.small,
-            bulk: self.bulk,
             links,
             commands,
             closing,
             hello,
-            service: Service { responder, events, started },
+            service: Service { responder, events, started, patience },
             sessions: HashMap::new(),
             session_count: 0,
             dials: Dials::default(),
+            proven: Recent::new(PROVEN_MAX),
             search: Search::default(),
             timers: Timers::new(),
             tasks: JoinSet::new(),
@@ -101,6 +94,8 @@ enum Due {
     OpenSmall(PeerId, u64, u32),
     /// To announce a peer even if it has not said where it listens.
     Admit(PeerId, u64),
+    /// To send away a peer that has not been announced.
+    Stranger(PeerId, u64),
     /// To close the connections to a peer.
     CloseNow(PeerId, u64),
     /// To dial the next addresses of an attempt.
@@ -114,9 +109,6 @@ enum Due {
 struct Worker {
     own: PeerId,
     swarm: Swarm<Behaviour>,
-    control: Control,
-    small: IncomingStreams,
-    bulk: IncomingStreams,
     links: Arc<PeerLinks>,
     commands: mpsc::Receiver<Command>,
     closing: watch::Receiver<bool>,
@@ -125,6 +117,8 @@ struct Worker {
     sessions: HashMap<PeerId, Session>,
     session_count: u64,
     dials: Dials,
+    /// Peers that were connected, and said hello.
+    proven: Recent<PeerId>,
     search: Search,
     timers: Timers<Due>,
     /// A task for each stream.
@@ -145,8 +139,6 @@ impl Worker {
                         self.on_outcome(outcome);
                     }
                 }
-                Some((peer, stream)) = self.small.next() => self.on_stream(peer, Kind::Small, stream),
-                Some((peer, stream)) = self.bulk.next() => self.on_stream(peer, Kind::Bulk, stream),
                 command = self.commands.recv() => match command {
                     Some(Command::Close(closed)) => {
                         self.close().await;
@@ -209,6 +201,9 @@ impl Worker {
             }
             SwarmEvent::IncomingConnectionError { send_back_addr, error, .. } => {
                 tracing::debug!(from = %send_back_addr, %error, "a connection was not made");
+                if let ListenError::Transport(error) = &error {
+                    self.on_refused(error);
+                }
             }
             SwarmEvent::ListenerClosed { addresses, reason: Err(error), .. } => {
                 tracing::warn!(?addresses, %error, "no longer listening");
@@ -219,6 +214,7 @@ impl Worker {
                 ..
             })) => self.on_identified(peer_id, &info),
             SwarmEvent::Behaviour(BehaviourEvent::Kad(event)) => self.on_kad_event(event),
+            SwarmEvent::Behaviour(BehaviourEvent::Streams(event)) => self.on_stream_event(event),
             _ => {}
         }
     }
@@ -237,7 +233,15 @@ impl Worker {
 
     fn on_command(&mut self, command: Command) {
         match command {
-            Command::Dial(contact) => self.dial(contact.id.peer_id(), &contact.addresses),
+            Command::Dial(contact) => {
+                let peer = contact.id.peer_id();
+                let is_proven = self.proven.contains(&peer);
+                let urgency = if is_proven { Urgency::Proven } else { Urgency::Hearsay };
+                self.dial(peer, &contact.addresses, urgency);
+            }
+            Command::Reach(contact) => {
+                self.dial(contact.id.peer_id(), &contact.addresses, Urgency::Awaited);
+            }
             Command::Join(address, joiner) => self.join(address, joiner),
             Command::Disconnect(peer) => self.disconnect(peer),
             Command::OpenBulk(peer) => self.open_bulk(peer, 0),
@@ -250,12 +254,21 @@ impl Worker {
         match due {
             Due::Sweep => {
                 self.links.sweep();
+                self.give_up_dials();
                 self.timers.set(Instant::now() + SWEEP, Due::Sweep);
             }
             Due::OpenSmall(peer, session, failures) => self.open_small(peer, session, failures),
             Due::Admit(peer, session) => {
                 if self.session(&peer, session).is_some() {
                     self.admit(peer);
+                }
+            }
+            Due::Stranger(peer, session) => {
+                let stranger = |session: &&mut Session| {
+                    session.announced.is_none() && session.ending.is_none()
+                };
+                if self.session(&peer, session).filter(stranger).is_some() {
+                    self.end(peer, "it does not say hello");
                 }
             }
             Due::CloseNow(peer, session) => {

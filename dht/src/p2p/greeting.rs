@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use futures::{AsyncReadExt, AsyncWriteExt};
-use libp2p::{PeerId, Stream, StreamProtocol};
-use libp2p_stream::{Control, OpenStreamError};
+use libp2p::Stream;
 
+use super::substreams::OpenError;
 use crate::wire::{FrameSplitter, Hello, Message, Notice, decode, encode};
 
-/// How long opening a stream and greeting may take: well within a join's 5 s.
+/// How long greeting may take. Within a join's 5 s there is time for the connection and this.
 const GREETING_MAX: Duration = Duration::from_secs(3);
 /// No hello is longer.
 const HELLO_MAX: usize = 1024;
@@ -26,42 +26,24 @@ pub(super) struct Greeted {
 /// Why a stream is of no use.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum GreetingError {
-    /// It ended too early, or nothing came. The other side drops streams that it has no time for.
+    /// It was not opened.
+    #[error("{0}")]
+    NotOpened(#[from] OpenError),
+    /// It ended too early, or nothing came.
     #[error("{0}")]
     Broken(#[from] io::Error),
-    /// The other side does not know the protocol.
-    #[error("it does not know {0}")]
-    Unsupported(StreamProtocol),
     /// What came is no hello.
     #[error("{0}")]
     Malformed(String),
 }
 
-/// Opens a stream to a connected peer, and greets.
-pub(super) async fn open(
-    mut control: Control,
-    peer: PeerId,
-    protocol: StreamProtocol,
-    hello: Hello,
-) -> Result<Greeted, GreetingError> {
-    let opened = tokio::time::timeout(GREETING_MAX, async {
-        let stream = control.open_stream(peer, protocol).await.map_err(|error| match error {
-            OpenStreamError::UnsupportedProtocol(protocol) => GreetingError::Unsupported(protocol),
-            OpenStreamError::Io(error) => GreetingError::Broken(error),
-            error => GreetingError::Broken(io::Error::other(error)),
-        })?;
-        exchange(stream, hello).await
-    });
-    opened.await.unwrap_or_else(|_| Err(too_late()))
+/// Greets on a stream.
+pub(super) async fn exchange(stream: Stream, hello: Hello) -> Result<Greeted, GreetingError> {
+    let greeted = tokio::time::timeout(GREETING_MAX, greet(stream, hello));
+    greeted.await.unwrap_or_else(|_| Err(GreetingError::Broken(io::ErrorKind::TimedOut.into())))
 }
 
-/// Greets on a stream that the other side opened.
-pub(super) async fn answer(stream: Stream, hello: Hello) -> Result<Greeted, GreetingError> {
-    let exchanged = tokio::time::timeout(GREETING_MAX, exchange(stream, hello));
-    exchanged.await.unwrap_or_else(|_| Err(too_late()))
-}
-
-async fn exchange(mut stream: Stream, hello: Hello) -> Result<Greeted, GreetingError> {
+async fn greet(mut stream: Stream, hello: Hello) -> Result<Greeted, GreetingError> {
     let mut frame = BytesMut::new();
     encode(&Message::Notice(Notice::Hello(hello)), &mut frame);
     stream.write_all(&frame).await?;
@@ -89,8 +71,4 @@ async fn exchange(mut stream: Stream, hello: Hello) -> Result<Greeted, GreetingE
         Message::Notice(Notice::Hello(hello)) => Ok(Greeted { stream, hello, splitter }),
         _ => Err(malformed(&"it does not begin with a hello")),
     }
-}
-
-fn too_late() -> GreetingError {
-    GreetingError::Broken(io::ErrorKind::TimedOut.into())
 }

@@ -11,9 +11,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::behaviour;
 use super::command::{COMMANDS_MAX, Command};
 use super::driver::{Driver, Parts};
+use super::patience::Patience;
 use super::peer_link::PeerLinks;
 use crate::link::{JoinError, Link, LinkEvent, Lost, ReplySlot};
 use crate::overlay::Peer;
+use crate::passphrase::AdmissionKey;
 use crate::store::Pending;
 use crate::wire::{Contact, Hello, Notice, Request};
 
@@ -32,6 +34,10 @@ pub(crate) struct P2pConfig {
     pub(crate) hello: Arc<dyn Fn() -> Hello + Send + Sync>,
     /// The origin of the time that a [`crate::overlay::Pulse`] shows.
     pub(crate) started: tokio::time::Instant,
+    /// What others must prove to have, if anything.
+    pub(crate) admission: Option<AdmissionKey>,
+    /// How long it lets others leave things half done.
+    pub(crate) patience: Patience,
 }
 
 /// The link over libp2p. Dropped, it ends as if closed, but without a word to anybody.
@@ -53,7 +59,7 @@ impl P2pLink {
         config: P2pConfig,
         events: mpsc::Sender<LinkEvent>,
     ) -> Result<(Arc<P2pLink>, Driver), std::io::Error> {
-        let mut swarm = behaviour::swarm(config.keypair)?;
+        let mut swarm = behaviour::swarm(config.keypair, config.admission)?;
         let listening_on = behaviour::listen(&mut swarm, config.listen)?;
         let (commands, for_driver) = mpsc::channel(COMMANDS_MAX);
         let (closing, closing_seen) = watch::channel(false);
@@ -66,7 +72,8 @@ impl P2pLink {
             closing: closing_seen,
             hello: config.hello,
             started: config.started,
-        })?;
+            patience: config.patience,
+        });
         let link = P2pLink { links, commands, listening_on, events, closing };
         Ok((Arc::new(link), driver))
     }
@@ -89,7 +96,7 @@ impl Link for P2pLink {
         link.ask(request, slot);
         if new {
             let contact = Contact { id: to.id, addresses: addresses.to_vec() };
-            if self.commands.try_send(Command::Dial(contact)).is_err()
+            if self.commands.try_send(Command::Reach(contact)).is_err()
                 && let Some(link) = self.links.remove(&peer)
             {
                 link.close();

@@ -5,7 +5,7 @@
 //! turn, but then every request is a packet of its own: measured, that halves the throughput.
 
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
@@ -14,6 +14,7 @@ use bytes::{Buf, BytesMut};
 use futures::{AsyncRead, AsyncWrite};
 use libp2p::Stream;
 use tokio::sync::Notify;
+use tokio::time::{Instant, sleep};
 
 use crate::wire::{Message, encode};
 
@@ -62,6 +63,8 @@ struct Outgoing {
     /// The driver will look.
     scheduled: bool,
     unflushed: bool,
+    /// Since when the stream takes nothing of what waits.
+    stuck: Option<Instant>,
     /// The stream's writing side is closed once all has left.
     finishing: bool,
     closed: bool,
@@ -128,16 +131,21 @@ impl Lane {
     pub(super) fn flush(&self) {
         let mut outgoing = self.lock();
         let Some(driver) = outgoing.driver.clone() else { return };
+        let was_stuck = outgoing.stuck.is_some();
         match outgoing.write(&mut Context::from_waker(&driver)) {
             Poll::Ready(Ok(())) => self.tell_of_room(&mut outgoing),
             // The driver sees the same error, and ends.
             Poll::Ready(Err(_)) => driver.wake(),
+            // It has to look at the time from now on.
+            Poll::Pending if !was_stuck && outgoing.stuck.is_some() => driver.wake(),
             Poll::Pending => {}
         }
     }
 
-    /// Writes what others left, for as long as this is the lane's stream; ends with its error.
-    pub(super) async fn drive(&self, socket: &Arc<Socket>) -> io::Error {
+    /// Writes what others left, for as long as this is the lane's stream; ends with its error, or
+    /// with [`io::ErrorKind::TimedOut`] when the stream takes nothing for as long as `patience`.
+    pub(super) async fn drive(&self, socket: &Arc<Socket>, patience: Duration) -> io::Error {
+        let mut alarm = pin!(sleep(patience));
         std::future::poll_fn(|context| {
             let mut outgoing = self.lock();
             if !outgoing.socket.as_ref().is_some_and(|current| Arc::ptr_eq(current, socket)) {
@@ -148,10 +156,16 @@ impl Lane {
                 Some(driver) => driver.clone_from(context.waker()),
                 driver @ None => *driver = Some(context.waker().clone()),
             }
-            if let Err(error) = ready!(outgoing.write(context)) {
-                return Poll::Ready(error);
+            match outgoing.write(context) {
+                Poll::Ready(Ok(())) => self.tell_of_room(&mut outgoing),
+                Poll::Ready(Err(error)) => return Poll::Ready(error),
+                Poll::Pending => {
+                    let Some(stuck) = outgoing.stuck else { return Poll::Pending };
+                    alarm.as_mut().reset(stuck + patience);
+                    ready!(alarm.as_mut().poll(context));
+                    return Poll::Ready(io::ErrorKind::TimedOut.into());
+                }
             }
-            self.tell_of_room(&mut outgoing);
             Poll::Pending
         })
         .await
@@ -165,6 +179,7 @@ impl Lane {
         // The new stream's task drives it when it starts.
         outgoing.driver = None;
         outgoing.unflushed = false;
+        outgoing.stuck = None;
         if replaced {
             outgoing.buffer.clear();
         }
@@ -234,6 +249,16 @@ impl Outgoing {
 
     /// Ready when all has left.
     fn write(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let written = self.write_some(context);
+        if written.is_ready() {
+            self.stuck = None;
+        } else if !self.buffer.is_empty() {
+            self.stuck.get_or_insert_with(Instant::now);
+        }
+        written
+    }
+
+    fn write_some(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Some(socket) = &self.socket else { return Poll::Pending };
         let mut stream = socket.lock();
         while !self.buffer.is_empty() {
@@ -242,6 +267,7 @@ impl Outgoing {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.buffer.advance(written);
+            self.stuck = None;
             self.unflushed = true;
         }
         if self.unflushed {

@@ -22,9 +22,9 @@ const SMALL_QUEUE_MAX: usize = 256 * 1024;
 const BULK_QUEUE_MAX: usize = 2 * 1024 * 1024;
 /// Requests of one peer that may be in work; no more of it is read until one is done.
 const IN_WORK_MAX: usize = 256;
-/// A reply that waits for room counts as so many of them: it may be as long as a frame, and 32 of
+/// One whose reply waits for room, or may be as long as a frame, counts as so many of them: 32 of
 /// those are 16 MiB.
-pub(super) const STALLED_WEIGHT: u32 = 8;
+pub(super) const LONG_WEIGHT: u32 = 8;
 /// Bytes of a frame's length, which [`crate::wire`]'s limits leave out.
 const LENGTH_LEN: usize = 4;
 

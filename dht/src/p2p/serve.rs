@@ -3,6 +3,7 @@
 //! The same task writes what others have queued for the stream. The replies to all requests of one
 //! read leave with one write.
 
+use std::io;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,12 +12,13 @@ use bytes::Bytes;
 use futures::FutureExt;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::lane::Socket;
-use super::peer_link::{Kind, PeerLink, STALLED_WEIGHT};
+use super::patience::Patience;
+use super::peer_link::{Kind, LONG_WEIGHT, PeerLink};
 use crate::link::{LinkEvent, Responder, Response};
-use crate::wire::{FrameSplitter, Hello, Message, Notice, VERSION, WireError, decode};
+use crate::wire::{FrameSplitter, Hello, Message, Notice, Request, VERSION, WireError, decode};
 
 /// Bytes read at once: on the small stream two of the longest frames, as there are hundreds of such
 /// streams.
@@ -30,6 +32,7 @@ pub(super) struct Service {
     pub(super) events: mpsc::Sender<LinkEvent>,
     /// The origin of the time a pulse shows.
     pub(super) started: Instant,
+    pub(super) patience: Patience,
 }
 
 /// A stream to be served.
@@ -48,6 +51,8 @@ pub(super) enum Ended {
     Closed,
     /// What came is not the protocol.
     Malformed(String),
+    /// The other side left something half done.
+    TooSlow(&'static str),
 }
 
 impl From<WireError> for Ended {
@@ -65,9 +70,12 @@ pub(super) async fn serve(served: &mut Served, service: Service) -> Ended {
     let reading = AssertUnwindSafe(read(served, &service)).catch_unwind();
     tokio::select! {
         read = reading => read.unwrap_or(Ended::Closed),
-        error = link.lane(kind).drive(&socket) => {
+        error = link.lane(kind).drive(&socket, service.patience.taking) => {
             tracing::debug!(peer = %link.id, %error, "a stream broke");
-            Ended::Closed
+            match error.kind() {
+                io::ErrorKind::TimedOut => Ended::TooSlow("it takes nothing of what it is sent"),
+                _ => Ended::Closed,
+            }
         }
     }
 }
@@ -79,12 +87,23 @@ async fn read(served: &mut Served, service: &Service) -> Ended {
     };
     // Those that take a while; dropped with the stream.
     let mut in_work = JoinSet::new();
+    // When the frame began of which a part has come.
+    let mut begun = None;
     loop {
-        if let Err(ended) = handle_frames(served, service, &mut in_work).await {
-            return ended;
+        match handle_frames(served, service, &mut in_work).await {
+            Err(ended) => return ended,
+            Ok(_) if served.splitter.is_between_frames() => begun = None,
+            Ok(some) if some || begun.is_none() => begun = Some(Instant::now()),
+            Ok(_) => {}
         }
         while in_work.try_join_next().is_some() {}
-        match served.socket.read(&mut buffer).await {
+        let read = served.socket.read(&mut buffer);
+        let read = match begun {
+            None => Ok(read.await),
+            Some(begun) => timeout_at(begun + service.patience.frame, read).await,
+        };
+        let Ok(read) = read else { return Ended::TooSlow("a frame of it does not end") };
+        match read {
             Ok(0) => return Ended::Closed,
             Ok(read) => {
                 served.link.pulse.beat(service.started.elapsed());
@@ -98,20 +117,21 @@ async fn read(served: &mut Served, service: &Service) -> Ended {
     }
 }
 
-/// All that are whole; their replies leave together.
+/// All that are whole; their replies leave together. Whether there were any.
 async fn handle_frames(
     served: &mut Served,
     service: &Service,
     in_work: &mut JoinSet<()>,
-) -> Result<(), Ended> {
-    let mut replied = false;
+) -> Result<bool, Ended> {
+    let (mut some, mut replied) = (false, false);
     while let Some(frame) = served.splitter.next_frame()? {
+        some = true;
         replied |= handle(served, service, in_work, frame).await?;
     }
     if replied {
         served.link.flush();
     }
-    Ok(())
+    Ok(some)
 }
 
 /// True if there is a reply to be flushed.
@@ -129,30 +149,33 @@ async fn handle(
         Err(error) => return Err(error.into()),
     };
     match message {
-        Message::Request(id, request) => match service.responder.respond(link.id, request) {
-            Response::Now(reply) => {
-                let reply = Message::Reply(id, reply);
-                if link.reply(&reply).is_err() {
-                    // Its lane is full; the other one need not wait with it.
-                    let permit = permit(link, STALLED_WEIGHT).await;
+        Message::Request(id, request) => {
+            let weight = if matches!(request, Request::Pull { .. }) { LONG_WEIGHT } else { 1 };
+            match service.responder.respond(link.id, request) {
+                Response::Now(reply) => {
+                    let reply = Message::Reply(id, reply);
+                    if link.reply(&reply).is_err() {
+                        // Its lane is full; the other one need not wait with it.
+                        let permit = permit(link, LONG_WEIGHT).await;
+                        let link = Arc::clone(link);
+                        in_work.spawn(async move {
+                            link.reply_later(&reply).await;
+                            drop(permit);
+                        });
+                    }
+                    Ok(true)
+                }
+                Response::Later(reply) => {
+                    let permit = permit(link, weight).await;
                     let link = Arc::clone(link);
                     in_work.spawn(async move {
-                        link.reply_later(&reply).await;
+                        link.reply_later(&Message::Reply(id, reply.await)).await;
                         drop(permit);
                     });
+                    Ok(false)
                 }
-                Ok(true)
             }
-            Response::Later(reply) => {
-                let permit = permit(link, 1).await;
-                let link = Arc::clone(link);
-                in_work.spawn(async move {
-                    link.reply_later(&Message::Reply(id, reply.await)).await;
-                    drop(permit);
-                });
-                Ok(false)
-            }
-        },
+        }
         Message::Reply(id, reply) => {
             match link.waiting.take(id) {
                 Some(slot) => slot.answer(Ok(reply)),

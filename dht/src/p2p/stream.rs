@@ -2,6 +2,7 @@
 
 use libp2p::PeerId;
 
+use super::admission::Told;
 use super::greeting::{Greeted, GreetingError};
 use super::peer_link::Kind;
 use super::serve::{Ended, Served, Service, serve};
@@ -25,6 +26,8 @@ pub(super) enum Outcome {
     Greeted(Opened, Result<Greeted, GreetingError>),
     /// Serving is over.
     Ended(Opened, Served, Ended),
+    /// A peer, in its session of this number, wants a passphrase that this node does not have.
+    Told(PeerId, u64, Told),
 }
 
 /// A stream to be served.

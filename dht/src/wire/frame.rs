@@ -28,6 +28,11 @@ impl FrameSplitter {
         self.buffer.extend_from_slice(bytes);
     }
 
+    /// Whether no part of a frame is held.
+    pub(crate) fn is_between_frames(&self) -> bool {
+        self.buffer.is_empty()
+    }
+
     /// The next whole frame.
     ///
     /// # Errors

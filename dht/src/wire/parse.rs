@@ -9,6 +9,7 @@ use bytes::Bytes;
 use libp2p_identity::PeerId;
 use prost::Message as _;
 
+use super::lists;
 use super::message::{
     Bye, Contact, Get, Hello, Listing, Message, Notice, Pull, Pulled, Refusal, Reply, Request,
     Rumour,
@@ -50,6 +51,9 @@ type Parsed<T> = Result<T, WireError>;
 /// # Errors
 /// [`WireError`], naming the field.
 pub(crate) fn decode(frame: Bytes) -> Parsed<Message> {
+    if !lists::are_bounded(&frame) {
+        return Err(wrong("list", "it has more elements than any list may"));
+    }
     let frame =
         schema::Frame::decode(frame).map_err(|error| WireError::Schema(error.to_string()))?;
     let id = frame.id;

@@ -251,6 +251,7 @@ fn what_lies_is_found_out_and_named() {
     let twice = vec![value_entry("v"), value_entry("v")];
     assert_eq!(field(listed(twice, false)), "entries");
     assert_eq!(field(listed(vec![value_entry("v"); ENTRIES_MAX + 1], false)), "entries");
+    assert_eq!(field(listed(vec![schema::Entry::default(); 200_000], false)), "list");
     let contact = || schema::Contact { id: vec![1, 2, 3].into(), addresses: vec![] };
     assert_eq!(
         field(raw(Body::NotMine(schema::Contacts { contacts: vec![contact()] }))),

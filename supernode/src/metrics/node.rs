@@ -89,6 +89,11 @@ fn overlay(page: &mut Page<'_>, meters: &Meters) -> fmt::Result {
             &meters.read_repairs,
         ),
         (
+            "ranges_compared",
+            "Ranges whose digests were compared with another super-node's",
+            &meters.ranges_compared,
+        ),
+        (
             "entries_pulled",
             "Entries copied here because this node came to keep them",
             &meters.entries_pulled,
@@ -97,6 +102,13 @@ fn overlay(page: &mut Page<'_>, meters: &Meters) -> fmt::Result {
             "entries_handed_over",
             "Entries handed over to others on leaving",
             &meters.entries_handed_over,
+        ),
+        ("watches", "Waits for a key to change", &meters.watches),
+        ("changes_told", "Messages telling others of changes here", &meters.changes_told),
+        (
+            "over_quota",
+            "Entries refused because the super-node that sent them sends too much",
+            &meters.over_quota,
         ),
         ("suspicions", "Super-nodes suspected to be gone", &meters.suspicions),
         ("departures", "Super-nodes held to be gone", &meters.departures),

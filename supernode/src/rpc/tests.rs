@@ -324,3 +324,27 @@ proptest! {
         });
     }
 }
+
+#[tokio::test]
+async fn a_watch_tells_of_the_next_state_and_of_no_other() {
+    let node = node().await;
+    let watch = |cursor: Value, seconds| [text("k"), cursor, INT(seconds)];
+    let parts = |reply: Value| match reply {
+        Value::Array(parts) => <[Value; 2]>::try_from(parts).unwrap(),
+        other => panic!("{other:?}"),
+    };
+    let [values, cursor] = parts(call(&node, "scope.watch", watch(b64(b""), 9)).await.unwrap());
+    assert_eq!(values, array([]));
+    let same = call(&node, "scope.watch", watch(cursor.clone(), 0)).await.unwrap();
+    assert_eq!(parts(same), [values, cursor.clone()]);
+    let put = call(&node, "scope.put", [text("k"), text("v")]);
+    let waiting = call(&node, "scope.watch", watch(cursor, 60));
+    let (told, put) = tokio::join!(waiting, put);
+    put.unwrap();
+    assert_eq!(parts(told.unwrap())[0], array([b64("v")]));
+    for (cursor, seconds) in [(b64("short"), 1), (b64(b""), -1), (b64(b""), 301)] {
+        let (code, text) = fault(&node, "scope.watch", watch(cursor, seconds)).await;
+        assert_eq!(code, 2, "{text}");
+        assert!(text.contains("parameter"), "{text}");
+    }
+}

@@ -1,5 +1,6 @@
 //! Connections: asked for, made, failed, gone.
 
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -7,14 +8,14 @@ use base::NodeId;
 use libp2p::core::ConnectedPoint;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, DialError};
-use libp2p::{PeerId, identify};
+use libp2p::{PeerId, TransportError, identify};
 use tokio::time::Instant;
 
 use super::{Due, Worker};
 use crate::link::{JoinError, LinkEvent, Strange};
-use crate::p2p::address;
-use crate::p2p::dials::{Attempt, Joiner};
+use crate::p2p::attempt::{Attempt, Joiner, Urgency};
 use crate::p2p::session::{Session, Tongue};
+use crate::p2p::{address, admission};
 
 /// QUIC's start before TCP is tried too: its handshake, and once more what a radio lost of it.
 const QUIC_FIRST: Duration = Duration::from_secs(1);
@@ -22,7 +23,7 @@ const QUIC_FIRST: Duration = Duration::from_secs(1);
 const LISTENS_MAX: usize = 32;
 
 impl Worker {
-    pub(super) fn dial(&mut self, peer: PeerId, addresses: &[SocketAddr]) {
+    pub(super) fn dial(&mut self, peer: PeerId, addresses: &[SocketAddr], urgency: Urgency) {
         if let Some(session) = self.sessions.get_mut(&peer) {
             if session.ending.is_some() {
                 self.unreachable(peer);
@@ -31,10 +32,10 @@ impl Worker {
             }
             return;
         }
-        if self.dials.has_peer(&peer) {
-            return;
+        if self.dials.has_peer(&peer, urgency) {
+            return self.start_dials();
         }
-        let attempt = Attempt::to_peer(peer, addresses);
+        let attempt = Attempt::to_peer(peer, addresses, urgency);
         if peer == self.own || self.dials.add(attempt).is_err() {
             self.unreachable(peer);
         }
@@ -54,6 +55,16 @@ impl Worker {
         }
     }
 
+    /// Forgets the attempts that wait and for which nobody waits any more.
+    pub(super) fn give_up_dials(&mut self) {
+        for attempt in self.dials.given_up(Instant::now()) {
+            // Whoever wanted to join does not listen any more.
+            if let Attempt { join: None, peer: Some(peer), .. } = attempt {
+                self.unreachable(peer);
+            }
+        }
+    }
+
     /// Dials an attempt's next addresses, if there are any.
     pub(super) fn stage(&mut self, number: u64) {
         loop {
@@ -61,7 +72,8 @@ impl Worker {
             if attempt.is_connected() {
                 return;
             }
-            let Some(addresses) = attempt.next_addresses() else {
+            let awaited = attempt.join.as_ref().is_none_or(|(_, joiner)| !joiner.is_closed());
+            let Some(addresses) = attempt.next_addresses().filter(|_| awaited) else {
                 if !attempt.is_open() {
                     self.failed(number);
                 }
@@ -109,6 +121,15 @@ impl Worker {
         }
     }
 
+    /// A connection that somebody else began did not prove that it has the passphrase.
+    pub(super) fn on_refused(&mut self, error: &TransportError<io::Error>) {
+        let Some(refused) = admission::refused(error) else { return };
+        if let Some(mismatch) = refused.mismatch() {
+            let strange = Strange::NotAdmitted(mismatch);
+            self.outbox.push(LinkEvent::Strange(NodeId::from(refused.peer), strange));
+        }
+    }
+
     /// All of an attempt's dials failed.
     fn failed(&mut self, number: u64) {
         let Some(attempt) = self.dials.remove(number) else { return };
@@ -116,13 +137,17 @@ impl Worker {
             Attempt { join: Some((address, joiner)), myself: true, .. } => {
                 let _ = joiner.send(Err(JoinError::Myself { address }));
             }
+            Attempt { join: Some((address, joiner)), mismatch: Some(mismatch), .. } => {
+                let _ = joiner.send(Err(JoinError::NotAdmitted { address, mismatch }));
+            }
             Attempt { join: Some(_), .. } => {
                 let detail = attempt.detail();
                 refuse_join(attempt, &detail);
             }
-            Attempt { peer: Some(peer), wrong_id, .. } => {
-                if wrong_id {
-                    self.outbox.push(LinkEvent::Strange(NodeId::from(peer), Strange::WrongId));
+            Attempt { peer: Some(peer), wrong_id, mismatch, .. } => {
+                let strange = mismatch.map(Strange::NotAdmitted);
+                if let Some(strange) = strange.or(wrong_id.then_some(Strange::WrongId)) {
+                    self.outbox.push(LinkEvent::Strange(NodeId::from(peer), strange));
                 }
                 match self.sessions.get_mut(&peer) {
                     // It has connected to this node meanwhile.
@@ -169,6 +194,8 @@ impl Worker {
             self.not_joined(&peer, &why);
         }
         if first {
+            let until = Instant::now() + self.service.patience.greeting;
+            self.timers.set(until, Due::Stranger(peer, number));
             self.plan_small(peer, Duration::ZERO);
         }
         self.start_dials();

@@ -8,7 +8,7 @@ use libp2p::PeerId;
 use tokio::time::Instant;
 
 use super::{Due, Worker};
-use crate::link::{JoinError, LinkEvent, Strange};
+use crate::link::{JoinError, LinkEvent, PassphraseMismatch, Strange};
 use crate::p2p::behaviour::STORE;
 
 /// What was sent has this long to leave.
@@ -78,6 +78,18 @@ impl Worker {
         let strange = Strange::Incompatible { theirs };
         self.outbox.push(LinkEvent::Strange(NodeId::from(peer), strange));
         self.end(peer, &why);
+    }
+
+    /// Sends away a peer that is of another overlay.
+    pub(super) fn not_admitted(&mut self, peer: PeerId, mismatch: PassphraseMismatch) {
+        for attempt in self.dials.settle(&peer, true) {
+            if let Some((address, joiner)) = attempt.join {
+                let _ = joiner.send(Err(JoinError::NotAdmitted { address, mismatch }));
+            }
+        }
+        let strange = Strange::NotAdmitted(mismatch);
+        self.outbox.push(LinkEvent::Strange(NodeId::from(peer), strange));
+        self.end(peer, &format!("it {mismatch}"));
     }
 
     /// Sends away a peer that breaks the protocol, and refuses it for a while.

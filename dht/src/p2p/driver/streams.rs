@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use base::NodeId;
-use libp2p::{PeerId, Stream};
+use libp2p::{PeerId, Stream, StreamProtocol};
 use tokio::time::Instant;
 
 use super::{Due, Worker};
-use crate::link::LinkEvent;
+use crate::link::{LinkEvent, PassphraseMismatch};
+use crate::p2p::admission;
 use crate::p2p::behaviour::{BULK, STORE, STORE_FAMILY};
 use crate::p2p::greeting::{self, Greeted, GreetingError};
 use crate::p2p::lane::Socket;
@@ -15,6 +16,7 @@ use crate::p2p::peer_link::Kind;
 use crate::p2p::serve::{Ended, Served};
 use crate::p2p::session::opens;
 use crate::p2p::stream::{Opened, Outcome, Start};
+use crate::p2p::substreams::StreamEvent;
 use crate::wire::{Contact, OLDEST_VERSION, VERSION};
 
 /// How long the side that does not open the small stream waits for it before it opens one.
@@ -23,7 +25,7 @@ const OTHER_OPENS: Duration = Duration::from_secs(3);
 const IDENTIFY_MAX: Duration = Duration::from_secs(1);
 /// A stream that ended is opened again after this: mostly the connection ends too.
 const REOPEN: Duration = Duration::from_millis(500);
-/// Tries to open a stream. The other side drops one when many come at once.
+/// Tries to open a stream. One fails when the connection it was asked of gives way to a newer one.
 const TRIES: u32 = 6;
 /// Between the first two of them; each pause is twice as long as the one before.
 const RETRY: Duration = Duration::from_millis(50);
@@ -72,20 +74,25 @@ impl Worker {
     fn open(&mut self, opened: Opened) {
         let Some(session) = self.sessions.get_mut(&opened.peer) else { return };
         session.stream_begins(opened.inbound);
-        let control = self.control.clone();
-        let hello = (self.hello)();
         let protocol = match opened.kind {
             Kind::Small => STORE,
             Kind::Bulk => BULK,
         };
-        self.tasks.spawn(async move {
-            let greeted = greeting::open(control, opened.peer, protocol, hello).await;
-            Outcome::Greeted(opened, greeted)
-        });
+        self.swarm.behaviour_mut().streams.open(&opened.peer, protocol, opened);
+    }
+
+    pub(super) fn on_stream_event(&mut self, event: StreamEvent<Opened>) {
+        match event {
+            StreamEvent::Opened(opened, Ok(stream)) => self.greet(opened, stream),
+            StreamEvent::Opened(opened, Err(error)) => self.on_not_greeted(opened, error.into()),
+            StreamEvent::Accepted(peer, protocol, stream) => {
+                self.on_stream(peer, &protocol, stream);
+            }
+        }
     }
 
     /// A peer opened a stream.
-    pub(super) fn on_stream(&mut self, peer: PeerId, kind: Kind, stream: Stream) {
+    fn on_stream(&mut self, peer: PeerId, protocol: &StreamProtocol, stream: Stream) {
         let Some(session) = self.sessions.get_mut(&peer) else { return };
         if session.ending.is_some() {
             return;
@@ -93,10 +100,23 @@ impl Worker {
         if !session.stream_begins(true) {
             return self.malformed(peer, "it opens too many streams");
         }
-        let opened = Opened { peer, session: session.number, kind, inbound: true, failures: 0 };
-        let hello = (self.hello)();
-        self.tasks
-            .spawn(async move { Outcome::Greeted(opened, greeting::answer(stream, hello).await) });
+        let session = session.number;
+        let kind = match protocol {
+            _ if *protocol == STORE => Kind::Small,
+            _ if *protocol == BULK => Kind::Bulk,
+            // It has a passphrase, and this node has none.
+            _ => {
+                let answer = admission::answer(stream);
+                self.tasks.spawn(async move { Outcome::Told(peer, session, answer.await) });
+                return;
+            }
+        };
+        self.greet(Opened { peer, session, kind, inbound: true, failures: 0 }, stream);
+    }
+
+    fn greet(&mut self, opened: Opened, stream: Stream) {
+        let greeted = greeting::exchange(stream, (self.hello)());
+        self.tasks.spawn(async move { Outcome::Greeted(opened, greeted.await) });
     }
 
     pub(super) fn on_outcome(&mut self, outcome: Outcome) {
@@ -104,6 +124,14 @@ impl Worker {
             Outcome::Greeted(opened, Ok(greeted)) => self.on_greeted(opened, greeted),
             Outcome::Greeted(opened, Err(error)) => self.on_not_greeted(opened, error),
             Outcome::Ended(opened, served, ended) => self.on_ended(opened, served, ended),
+            Outcome::Told(peer, session, told) => {
+                if let Some(session) = self.session(&peer, session) {
+                    session.stream_ended(true);
+                }
+                // It may be gone already: then people read it all the same.
+                self.not_admitted(peer, PassphraseMismatch::OursMissing);
+                drop(told);
+            }
         }
     }
 
@@ -184,6 +212,7 @@ impl Worker {
         link.pulse.beat(self.service.started.elapsed());
         let new = session.announced.replace(hello.start).is_none();
         if new {
+            self.proven.insert(peer);
             session.wanted = false;
             let contact = Contact { id: link.id, addresses: session.addresses() };
             let pulse = link.pulse.clone();
@@ -227,6 +256,7 @@ impl Worker {
         }
         match ended {
             Ended::Malformed(text) => self.malformed(opened.peer, &text),
+            Ended::TooSlow(why) => self.end(opened.peer, why),
             Ended::Closed if missing && kind == Kind::Small => {
                 self.plan_small(opened.peer, REOPEN);
             }

@@ -3,9 +3,8 @@
 use futures::AsyncReadExt;
 use libp2p_identity::Keypair;
 
-use super::support::{
-    Answers, Node, PATIENCE, Raw, answer, get, hello, hello_frame, listing, pair,
-};
+use super::raw::Raw;
+use super::support::{Answers, Node, PATIENCE, answer, get, hello, hello_frame, listing, pair};
 use crate::link::{Lost, Response};
 use crate::wire::{FrameSplitter, Message, Refusal, Reply, Request, decode, encode};
 

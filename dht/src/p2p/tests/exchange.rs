@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::support::{Answers, Node, answer, eventually, get, listing, pair};
 use crate::link::{Link, LinkEvent, Lost, Response};
 use crate::overlay::Now;
-use crate::wire::{Notice, Refusal, Reply, Request, Rumour};
+use crate::wire::{Notice, Pull, Refusal, Reply, Request, Rumour};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn both_sides_of_a_connection_ask_and_answer() {
@@ -70,6 +70,35 @@ async fn only_so_many_requests_of_one_peer_are_in_work_at_once() {
         assert_eq!(answer(asked).await, Ok(Reply::Alive(7)));
     }
     assert!((2..=256).contains(&most.load(Ordering::SeqCst)), "{most:?}");
+}
+
+fn pull() -> Request {
+    Request::Pull(Pull { ranges: Vec::new(), after: None, have: Vec::new() })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fewer_requests_with_long_replies_are_in_work_at_once() {
+    let (release, held) = tokio::sync::watch::channel(false);
+    let working = Arc::new(AtomicUsize::new(0));
+    let answers = {
+        let working = Arc::clone(&working);
+        Answers::by(move |_, _| {
+            working.fetch_add(1, Ordering::SeqCst);
+            let mut held = held.clone();
+            Response::Later(Box::pin(async move {
+                held.wait_for(|released| *released).await.unwrap();
+                Reply::Alive(7)
+            }))
+        })
+    };
+    let (one, other) = pair(Answers::alive(), answers).await;
+    let mut asked: Vec<_> = (0..100).map(|_| one.send(other.id, pull())).collect();
+    // The one that waits for its turn is known, and not begun.
+    eventually(|| working.load(Ordering::SeqCst) == 33).await;
+    release.send(true).unwrap();
+    for asked in &mut asked {
+        assert_eq!(answer(asked).await, Ok(Reply::Alive(7)));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

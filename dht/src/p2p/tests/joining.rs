@@ -2,7 +2,10 @@
 
 use std::net::SocketAddr;
 
-use super::support::{Answers, Node, Raw, answer, loopback, pair};
+use libp2p_identity::Keypair;
+
+use super::raw::Raw;
+use super::support::{Answers, Node, answer, loopback, pair, tcp_door};
 use crate::link::{JoinError, Link, LinkEvent, Lost, Strange};
 use crate::wire::{Contact, Reply, Request};
 
@@ -167,22 +170,30 @@ async fn another_node_at_an_address_is_noticed() {
 async fn where_udp_does_not_pass_tcp_does() {
     let mut one = Node::start(Answers::values()).await;
     let other = Node::start(Answers::values()).await;
-    // A port at which TCP leads to the other node, and UDP nowhere.
-    let door = tokio::net::TcpListener::bind(loopback()).await.unwrap();
-    let address = door.local_addr().unwrap();
-    let behind = other.address();
-    tokio::spawn(async move {
-        while let Ok((mut from, _)) = door.accept().await {
-            let mut to = tokio::net::TcpStream::connect(behind).await.unwrap();
-            tokio::spawn(async move { tokio::io::copy_bidirectional(&mut from, &mut to).await });
-        }
-    });
+    let address = tcp_door(&other).await;
     assert_eq!(one.link.join(address).await, Ok(other.id));
     one.until_connected(other.id).await;
     for size in [100, 64 * 1024] {
         let reply = one.ask(other.id, super::support::get(size)).await;
         assert_eq!(reply, Ok(super::support::listing(size)));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn peers_that_were_made_up_keep_nobody_from_joining() {
+    let one = Node::start(Answers::alive()).await;
+    let other = Node::start(Answers::alive()).await;
+    // Each takes seconds to fail: QUIC is not heard, and TCP accepted but never greeted.
+    let udp = std::net::UdpSocket::bind(loopback()).unwrap();
+    let _tcp = std::net::TcpListener::bind(udp.local_addr().unwrap()).unwrap();
+    for _ in 0..400 {
+        let id = Keypair::generate_ed25519().public().to_peer_id().into();
+        one.link.dial(Contact { id, addresses: vec![udp.local_addr().unwrap()] });
+    }
+    assert_eq!(one.join(&other).await, Ok(other.id));
+    let third = Node::start(Answers::alive()).await;
+    let mut asked = one.send_at(third.id, &[third.address()], Request::Probe);
+    assert_eq!(answer(&mut asked).await, Ok(Reply::Alive(7)));
 }
 
 /// An address that nobody listens on. TCP refuses there; QUIC is not heard.

@@ -1,6 +1,7 @@
 //! Peers that break the protocol, or speak another one.
 
-use super::support::{Answers, Node, Raw, hello, hello_frame, pair};
+use super::raw::Raw;
+use super::support::{Answers, Node, hello, hello_frame, pair};
 use crate::link::{JoinError, Link, Strange};
 use crate::wire::{FRAME_MAX, Hello, Reply, Request};
 
@@ -53,14 +54,10 @@ async fn whoever_opens_too_many_streams_is_sent_away() {
     raw.dial(&one).await;
     let mut streams = Vec::new();
     let frame = hello_frame(hello(1));
-    let target = one.id.peer_id();
+    let target = one.id;
     let opened = async {
         loop {
-            let mut control = raw.control.clone();
-            let protocol = libp2p::StreamProtocol::new(BULK);
-            let Ok(mut stream) = control.open_stream(target, protocol).await else {
-                return;
-            };
+            let Ok(mut stream) = raw.open(target, BULK).await else { return };
             let _ = futures::AsyncWriteExt::write_all(&mut stream, &frame).await;
             let _ = futures::AsyncWriteExt::flush(&mut stream).await;
             streams.push(stream);

@@ -1,4 +1,4 @@
-//! A node that is nothing but a link, and a peer that does as it is told.
+//! A node that is nothing but a link.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -6,18 +6,16 @@ use std::time::Duration;
 
 use base::{Entry, Lifetime, NodeId, Place, SecretTag, Value, Version};
 use bytes::BytesMut;
-use futures::StreamExt;
-use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
-use libp2p::{Multiaddr, PeerId, StreamProtocol, Swarm, SwarmBuilder, identify};
 use libp2p_identity::Keypair;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::link::{
     Answer, JoinError, Link, LinkEvent, Lost, ReplySlot, Responder, Response, Strange,
 };
 use crate::overlay::{Peer, Pulse};
-use crate::p2p::{P2pConfig, P2pLink};
+use crate::p2p::{P2pConfig, P2pLink, Patience};
+use crate::passphrase::{AdmissionKey, test_key};
 use crate::wire::{Contact, Hello, Listing, Message, Notice, Reply, Request, encode};
 
 /// Whatever is awaited comes at once, or the test fails.
@@ -96,21 +94,54 @@ impl Node {
         start: u64,
         responder: Arc<dyn Responder>,
     ) -> Node {
-        Node::start_with(keypair, hello(start), responder).await
+        Node::start_with(keypair, hello(start), responder, None).await
     }
 
     /// A node that says this first.
     pub(super) async fn start_saying(hello: Hello, responder: Arc<dyn Responder>) -> Node {
-        Node::start_with(Keypair::generate_ed25519(), hello, responder).await
+        Node::start_with(Keypair::generate_ed25519(), hello, responder, None).await
     }
 
-    async fn start_with(keypair: Keypair, hello: Hello, responder: Arc<dyn Responder>) -> Node {
+    /// A node with a passphrase, which answers that it is alive.
+    pub(super) async fn start_private(passphrase: &str) -> Node {
+        Node::start_private_as(Keypair::generate_ed25519(), passphrase).await
+    }
+
+    pub(super) async fn start_private_as(keypair: Keypair, passphrase: &str) -> Node {
+        let key = test_key(passphrase);
+        Node::start_with(keypair, hello(1), Answers::alive(), Some(key)).await
+    }
+
+    /// A node with little patience in this.
+    pub(super) async fn start_impatient(patience: Patience, responder: Arc<dyn Responder>) -> Node {
+        let keypair = Keypair::generate_ed25519();
+        Node::start_config(keypair, hello(1), responder, None, patience).await
+    }
+
+    async fn start_with(
+        keypair: Keypair,
+        hello: Hello,
+        responder: Arc<dyn Responder>,
+        admission: Option<AdmissionKey>,
+    ) -> Node {
+        Node::start_config(keypair, hello, responder, admission, Patience::default()).await
+    }
+
+    async fn start_config(
+        keypair: Keypair,
+        hello: Hello,
+        responder: Arc<dyn Responder>,
+        admission: Option<AdmissionKey>,
+        patience: Patience,
+    ) -> Node {
         let (sender, events) = mpsc::channel(256);
         let config = P2pConfig {
             keypair: keypair.clone(),
             listen: loopback(),
             hello: Arc::new(move || hello),
             started: Instant::now(),
+            admission,
+            patience,
         };
         let (link, driver) = P2pLink::bind(config, sender).await.unwrap();
         driver.run(responder);
@@ -198,6 +229,20 @@ pub(super) async fn answer(answers: &mut mpsc::Receiver<Answer>) -> Result<Reply
     answer.expect("an answer comes").expect("the slot answers").reply
 }
 
+/// A port at which TCP leads to a node, and UDP nowhere.
+pub(super) async fn tcp_door(node: &Node) -> SocketAddr {
+    let door = tokio::net::TcpListener::bind(loopback()).await.unwrap();
+    let address = door.local_addr().unwrap();
+    let behind = node.address();
+    tokio::spawn(async move {
+        while let Ok((mut from, _)) = door.accept().await {
+            let mut to = tokio::net::TcpStream::connect(behind).await.unwrap();
+            tokio::spawn(async move { tokio::io::copy_bidirectional(&mut from, &mut to).await });
+        }
+    });
+    address
+}
+
 /// Two nodes, connected.
 pub(super) async fn pair(one: Arc<dyn Responder>, other: Arc<dyn Responder>) -> (Node, Node) {
     let (mut one, mut other) = (Node::start(one).await, Node::start(other).await);
@@ -217,115 +262,9 @@ pub(super) async fn eventually(mut holds: impl FnMut() -> bool) {
     tokio::time::timeout(PATIENCE, held).await.expect("it comes to hold");
 }
 
-#[derive(NetworkBehaviour)]
-struct RawBehaviour {
-    identify: identify::Behaviour,
-    streams: libp2p_stream::Behaviour,
-}
-
-/// A peer that speaks libp2p and, beyond that, only what a test has it say.
-pub(super) struct Raw {
-    pub(super) id: NodeId,
-    pub(super) address: SocketAddr,
-    pub(super) control: libp2p_stream::Control,
-    /// Whether anybody is connected to it.
-    connected: watch::Receiver<bool>,
-    dials: mpsc::Sender<Multiaddr>,
-}
-
-impl Raw {
-    /// A peer that knows these protocols, and says hello on their streams, and nothing more.
-    pub(super) async fn start(protocols: &[&'static str]) -> Raw {
-        let keypair = Keypair::generate_ed25519();
-        let id = keypair.public().to_peer_id();
-        let mut swarm = raw_swarm(keypair);
-        swarm.listen_on("/ip4/127.0.0.1/udp/0/quic-v1".parse().unwrap()).unwrap();
-        let address = loop {
-            if let SwarmEvent::NewListenAddr { address, .. } = swarm.select_next_some().await {
-                break crate::p2p::address::socket(&address).unwrap().0;
-            }
-        };
-        let mut control = swarm.behaviour().streams.new_control();
-        for protocol in protocols {
-            let mut streams = control.accept(StreamProtocol::new(protocol)).unwrap();
-            tokio::spawn(async move {
-                let mut kept = Vec::new();
-                while let Some((_, mut stream)) = streams.next().await {
-                    let frame = hello_frame(hello(1));
-                    let _ = futures::AsyncWriteExt::write_all(&mut stream, &frame).await;
-                    let _ = futures::AsyncWriteExt::flush(&mut stream).await;
-                    kept.push(stream);
-                }
-            });
-        }
-        let (dials, mut to_dial) = mpsc::channel::<Multiaddr>(8);
-        let (tell, connected) = watch::channel(false);
-        tokio::spawn(async move {
-            loop {
-                tokio::select! {
-                    address = to_dial.recv() => match address {
-                        Some(address) => swarm.dial(address).unwrap(),
-                        None => return,
-                    },
-                    _ = swarm.select_next_some() => {
-                        let connected = swarm.connected_peers().next().is_some();
-                        tell.send_if_modified(|is| std::mem::replace(is, connected) != connected);
-                    }
-                }
-            }
-        });
-        Raw { id: NodeId::from(id), address, control, connected, dials }
-    }
-
-    pub(super) async fn dial(&mut self, node: &Node) {
-        self.dials.send(crate::p2p::address::quic(node.address())).await.unwrap();
-        self.until_connected(true).await;
-    }
-
-    pub(super) async fn until_connected(&mut self, connected: bool) {
-        let changed = self.connected.wait_for(|is| *is == connected);
-        tokio::time::timeout(PATIENCE, changed).await.expect("it changes").unwrap();
-    }
-
-    /// Opens a stream to a node and says these bytes.
-    pub(super) async fn say(
-        &self,
-        to: &Node,
-        protocol: &'static str,
-        bytes: &[u8],
-    ) -> libp2p::Stream {
-        let mut control = self.control.clone();
-        let opened = control.open_stream(peer_id(to), StreamProtocol::new(protocol));
-        let mut stream = tokio::time::timeout(PATIENCE, opened).await.unwrap().unwrap();
-        futures::AsyncWriteExt::write_all(&mut stream, bytes).await.unwrap();
-        futures::AsyncWriteExt::flush(&mut stream).await.unwrap();
-        stream
-    }
-}
-
-fn peer_id(node: &Node) -> PeerId {
-    node.id.peer_id()
-}
-
 /// A hello's frame.
 pub(super) fn hello_frame(hello: Hello) -> BytesMut {
     let mut frame = BytesMut::new();
     encode(&Message::Notice(Notice::Hello(hello)), &mut frame);
     frame
-}
-
-fn raw_swarm(keypair: Keypair) -> Swarm<RawBehaviour> {
-    SwarmBuilder::with_existing_identity(keypair)
-        .with_tokio()
-        .with_quic()
-        .with_behaviour(|keypair| RawBehaviour {
-            identify: identify::Behaviour::new(identify::Config::new(
-                "/raw/1".to_owned(),
-                keypair.public(),
-            )),
-            streams: libp2p_stream::Behaviour::new(),
-        })
-        .unwrap()
-        .with_swarm_config(|config| config.with_idle_connection_timeout(PATIENCE))
-        .build()
 }
