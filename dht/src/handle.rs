@@ -15,7 +15,7 @@ use libp2p_identity::Keypair;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout};
-use tracing::info;
+use tracing::{Instrument, info};
 
 use crate::lamport::LamportClock;
 use crate::link::{JoinError, Link, LinkEvent, Responder};
@@ -177,7 +177,7 @@ impl Dht {
             parts.link_events,
             parts.remembered.clone(),
         );
-        let task = tokio::spawn(running).abort_handle();
+        let task = tokio::spawn(running.in_current_span()).abort_handle();
         Dht { inner: Arc::new(Inner { node, remembered: parts.remembered, task }) }
     }
 
@@ -363,14 +363,10 @@ impl Dht {
         Arc::ptr_eq(&self.inner, &other.inner)
     }
 
-    /// How this node stands to a place, for whoever looks into a failed simulation.
+    /// Who is there, as this node sees it: for the simulator.
     #[cfg(any(test, feature = "sim"))]
-    pub(crate) fn describe(&self, place: &Place) -> String {
-        let view = self.inner.node.view.load();
-        let members = view.members().len();
-        let rank = view.rank(place, &view.me().place);
-        let complete = view.is_complete(place);
-        format!("knows {members}, rank {rank}, complete {complete}")
+    pub(crate) fn view(&self) -> Arc<View> {
+        self.inner.node.view.load_full()
     }
 
     async fn page(
