@@ -14,7 +14,7 @@ use libp2p_identity::Keypair;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
-use tracing::info;
+use tracing::{Instrument, info};
 
 use crate::hand_over::hand_over;
 use crate::lamport::LamportClock;
@@ -198,9 +198,9 @@ impl Dht {
             parts.remembered.clone(),
         );
         let mut tasks = JoinSet::new();
-        tasks.spawn(running);
-        tasks.spawn(leases::tell(Arc::clone(&node)));
-        tasks.spawn(watches::keep(Arc::clone(&node)));
+        tasks.spawn(running.in_current_span());
+        tasks.spawn(leases::tell(Arc::clone(&node)).in_current_span());
+        tasks.spawn(watches::keep(Arc::clone(&node)).in_current_span());
         Dht {
             inner: Arc::new(Inner { node, remembered: parts.remembered, tasks: Mutex::new(tasks) }),
         }
@@ -390,14 +390,10 @@ impl Dht {
         Arc::ptr_eq(&self.inner, &other.inner)
     }
 
-    /// How this node stands to a place, for whoever looks into a failed simulation.
+    /// Who is there, as this node sees it: for the simulator.
     #[cfg(any(test, feature = "sim"))]
-    pub(crate) fn describe(&self, place: &Place) -> String {
-        let view = self.inner.node.view.load();
-        let members = view.members().len();
-        let rank = view.rank(place, &view.me().place);
-        let complete = view.is_complete(place);
-        format!("knows {members}, rank {rank}, complete {complete}")
+    pub(crate) fn view(&self) -> Arc<View> {
+        self.inner.node.view.load_full()
     }
 
     async fn page(

@@ -7,7 +7,7 @@ use base::NodeId;
 use base::limits::REPLICAS;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval};
-use tracing::{debug, info, warn};
+use tracing::{Instrument, debug, info, warn};
 
 use crate::link::{LinkEvent, Strange};
 use crate::node::Node;
@@ -110,12 +110,13 @@ fn execute(node: &Arc<Node>, command: Command, remembered: &Remembered, warnings
 /// Runs something whose end the membership has to know of.
 fn report(node: &Arc<Node>, end: impl Future<Output = Option<Event>> + Send + 'static) {
     let events = node.events.clone();
-    tokio::spawn(async move {
+    let told = async move {
         if let Some(event) = end.await {
             // Closed when the node is.
             let _ = events.send(event).await;
         }
-    });
+    };
+    tokio::spawn(told.in_current_span());
 }
 
 fn probe_for(

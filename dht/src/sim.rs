@@ -6,20 +6,36 @@
 //! the same run, message by message.
 //!
 //! ```text
-//! plan (seed) ─► world: starts, crashes and restarts nodes ─► checks what clients are told
-//!                  │                                             against what was acknowledged
-//!                  └─► net: SimLink of every node
+//! plan (seed) ─► world: clients ──────────► check: what they may be told
+//!                  │    disturb ──────────►        (interruption: what happens, as data)
+//!                  ▼
+//!                nodes: machine (clocks), disk, Dht ─► link ─► net
 //! ```
 
 mod check;
+mod churn;
+mod clients;
 mod disk;
+mod disturb;
+mod interruption;
+mod link;
+mod log;
+mod machine;
 mod net;
+mod nodes;
+mod outcome;
 mod plan;
+mod scale;
 mod world;
 
+pub use churn::{Churn, ChurnReport, expected_loss, study};
+pub use interruption::Kind;
+pub use log::virtual_time;
 pub use net::Weather;
+pub use outcome::{Failure, Outcome};
 pub use plan::Plan;
-pub use world::{Failure, Outcome, run};
+pub use scale::{Distance, distance};
+pub use world::run;
 
 #[cfg(test)]
 mod tests {
@@ -27,19 +43,47 @@ mod tests {
 
     use super::*;
 
+    fn holds(seed: u64, plan: &Plan) -> Outcome {
+        run(seed, plan).unwrap_or_else(|failure| panic!("{failure}"))
+    }
+
     #[test]
     fn the_same_seed_gives_the_same_run() {
         let plan = Plan { nodes: 6, length: Duration::from_secs(20), ..Plan::default() };
-        let first = run(7, &plan).unwrap();
-        assert_eq!(run(7, &plan).unwrap(), first);
-        assert_ne!(run(8, &plan).unwrap().trace, first.trace);
+        let first = holds(7, &plan);
+        assert_eq!(holds(7, &plan), first);
+        assert_ne!(holds(8, &plan).trace, first.trace);
     }
 
     #[test]
     fn what_was_acknowledged_holds_through_crashes_and_loss() {
-        for seed in 0..4 {
-            let outcome = run(seed, &Plan::default()).unwrap_or_else(|failure| panic!("{failure}"));
+        let plan = Plan { kinds: vec![Kind::Crash, Kind::Leave], ..Plan::default() };
+        for seed in 0..2 {
+            let outcome = holds(seed, &plan);
             assert!(outcome.acknowledged > 500 && outcome.checked > 500, "{outcome:?}");
         }
+    }
+
+    #[test]
+    fn each_kind_of_interruption_is_survived() {
+        for (seed, kind) in (0..).zip(Kind::USUAL) {
+            let plan = Plan {
+                kinds: vec![kind],
+                interruptions: 1,
+                length: Duration::from_secs(10),
+                ..Plan::default()
+            };
+            let outcome = holds(seed, &plan);
+            assert!(outcome.checked > 100, "{kind}: {outcome:?}");
+        }
+    }
+
+    #[test]
+    fn a_failure_says_what_happened_and_who_holds_what() {
+        let weather = Weather { loss: 0.5, ..Plan::default().weather };
+        let plan = Plan { nodes: 4, weather, ..Plan::default() };
+        let failed = (0..10).find_map(|seed| run(seed, &plan).err());
+        let failure = failed.expect("half of all messages are lost");
+        assert!(failure.to_string().starts_with(&format!("seed {}: after ", failure.seed)));
     }
 }

@@ -27,8 +27,8 @@ mod queue;
 mod record;
 mod rules;
 mod shared;
-mod timeline;
-mod writer;
+pub(crate) mod timeline;
+pub(crate) mod writer;
 
 use std::future::Future;
 use std::ops::{Bound, RangeInclusive};

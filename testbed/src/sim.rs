@@ -1,30 +1,47 @@
 //! `testbed sim`: the overlay simulated, seed by seed.
 
+mod churn;
+mod hops;
+mod log;
+mod seeds;
+
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use clap::Args;
-use dht::sim::{Plan, Weather, run};
+use clap::{Args, Subcommand};
+use dht::sim::{Kind, Plan, Weather};
+
+use crate::usage;
 
 /// What to simulate.
 #[derive(Debug, Clone, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct SimArgs {
+    #[command(subcommand)]
+    study: Option<Study>,
     /// The first seed, or the only one
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// How many seeds, one after the other
+    /// How many seeds
     #[arg(long, default_value_t = 1)]
     seeds: u64,
+    /// How many seeds at a time, each in a thread of its own; 0 for as many as there are cores
+    #[arg(long, default_value_t = 0)]
+    jobs: usize,
     /// Nodes
     #[arg(long, default_value_t = Plan::default().nodes)]
     nodes: usize,
     /// Clients that put, get and remove all the time
     #[arg(long, default_value_t = Plan::default().clients)]
     clients: usize,
-    /// How often a node crashes or leaves, and comes back
+    /// How many interruptions there are
     #[arg(long, default_value_t = Plan::default().interruptions)]
     interruptions: usize,
-    /// Virtual seconds the clients go on
+    /// Of which kinds: crash, leave, lost-disk, lost-disks, split, outage, suspend, wrong-clock,
+    /// slow-disk, full-disk, all-down, overlap, quiet; all unless said otherwise
+    #[arg(long, value_delimiter = ',', default_values_t = Plan::default().kinds)]
+    kinds: Vec<Kind>,
+    /// Virtual seconds the clients go on beside what the interruptions take
     #[arg(long, default_value_t = Plan::default().length.as_secs())]
     seconds: u64,
     /// Messages lost, in percent
@@ -33,45 +50,88 @@ pub(crate) struct SimArgs {
     /// Longest time a message takes, in milliseconds
     #[arg(long, default_value_t = 40)]
     delay_ms: u64,
-    /// Print what each node says of itself
+    /// A put of a value that is there must begin a new life in any case
+    #[arg(long)]
+    renews: bool,
+    /// Print what each node logs, with its number and the virtual time
     #[arg(long)]
     verbose: bool,
 }
 
+/// What else to simulate.
+#[derive(Debug, Clone, Subcommand)]
+enum Study {
+    /// Hops and messages of gets, by the size of the overlay
+    Hops(hops::HopsArgs),
+    /// Nodes that come and go all the time: what is found, and what is lost
+    Churn(churn::ChurnArgs),
+}
+
+impl SimArgs {
+    fn plan(&self) -> Result<Plan> {
+        if self.nodes == 0 || self.clients == 0 {
+            bail!("--nodes and --clients must be at least 1");
+        }
+        if self.nodes < 2 && self.interruptions > 0 {
+            bail!("one node alone cannot be interrupted; give --interruptions 0, or more --nodes");
+        }
+        if !(0.0..=50.0).contains(&self.loss) {
+            bail!("--loss is in percent, between 0 and 50");
+        }
+        let delay = (Duration::from_millis(1), Duration::from_millis(self.delay_ms.max(1)));
+        Ok(Plan {
+            nodes: self.nodes,
+            clients: self.clients,
+            interruptions: self.interruptions,
+            kinds: self.kinds.clone(),
+            length: Duration::from_secs(self.seconds),
+            weather: Weather { delay, loss: self.loss / 100.0 },
+            renews: self.renews,
+        })
+    }
+
+    /// What runs one seed again.
+    fn again(&self, seed: u64) -> String {
+        let kinds: Vec<&str> = self.kinds.iter().map(|kind| kind.name()).collect();
+        let switch = |name, on| if on { name } else { "" };
+        format!(
+            "testbed sim --seed {seed} --nodes {} --clients {} --interruptions {} --kinds {} \
+             --seconds {} --loss {} --delay-ms {}{} --verbose",
+            self.nodes,
+            self.clients,
+            self.interruptions,
+            kinds.join(","),
+            self.seconds,
+            self.loss,
+            self.delay_ms,
+            switch(" --renews", self.renews),
+        )
+    }
+}
+
 /// Runs the seeds; stops at the first that fails, and says how to run it again.
 pub(crate) fn simulate(args: &SimArgs) -> Result<()> {
-    if args.nodes == 0 || args.clients == 0 {
-        bail!("--nodes and --clients must be at least 1");
+    if let Some(Study::Churn(args)) = &args.study {
+        return churn::run(args);
     }
-    if !(0.0..=50.0).contains(&args.loss) {
-        bail!("--loss is in percent, between 0 and 50");
+    if let Some(Study::Hops(args)) = &args.study {
+        return hops::run(args);
     }
+    let plan = args.plan()?;
     if args.verbose {
-        tracing_subscriber::fmt().with_writer(std::io::stderr).without_time().init();
+        log::print();
     }
-    let delay = (Duration::from_millis(1), Duration::from_millis(args.delay_ms.max(1)));
-    let plan = Plan {
-        nodes: args.nodes,
-        clients: args.clients,
-        interruptions: args.interruptions,
-        length: Duration::from_secs(args.seconds),
-        weather: Weather { delay, loss: args.loss / 100.0 },
+    let jobs = match args.jobs {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        jobs => jobs,
     };
     let began = Instant::now();
     let (mut acknowledged, mut unacknowledged, mut checked) = (0, 0, 0);
-    for seed in args.seed..args.seed.saturating_add(args.seeds) {
-        let outcome = match run(seed, &plan) {
+    let seeds = args.seed..args.seed.saturating_add(args.seeds);
+    seeds::run_all(seeds, jobs, &plan, |seed, outcome| {
+        let outcome = match outcome {
             Ok(outcome) => outcome,
-            Err(failure) => bail!(
-                "{failure}\nagain: testbed sim --seed {seed} --nodes {} --clients {} --interruptions {} \
-                 --seconds {} --loss {} --delay-ms {} --verbose",
-                args.nodes,
-                args.clients,
-                args.interruptions,
-                args.seconds,
-                args.loss,
-                args.delay_ms
-            ),
+            Err(failure) => bail!("{failure}\nagain: {}", args.again(seed)),
         };
         acknowledged += outcome.acknowledged;
         unacknowledged += outcome.unacknowledged;
@@ -82,12 +142,14 @@ pub(crate) fn simulate(args: &SimArgs) -> Result<()> {
                 outcome.messages, outcome.seconds, outcome.trace
             );
         }
-    }
+        Ok(())
+    })?;
     println!(
         "{} seeds hold: {acknowledged} operations acknowledged, {unacknowledged} without a quorum, \
-         {checked} values checked, in {:.1} s",
+         {checked} values checked, in {:.1} s and at most {} MB",
         args.seeds,
-        began.elapsed().as_secs_f64()
+        began.elapsed().as_secs_f64(),
+        usage::resident("self")?.peak / 1_000_000
     );
     Ok(())
 }

@@ -1,30 +1,31 @@
-//! The simulated network, and each node's [`Link`] on it.
+//! The simulated network: who is plugged in, who is connected, and what becomes of messages.
 //!
 //! Worse than the real one: messages of one connection overtake each other and get lost one by one,
 //! while the connection stands. A crashed node is silent, as one switched off is; others learn it from
-//! silence alone.
+//! silence alone. It can be torn into islands that do not hear each other.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use base::NodeId;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
+use tracing::Span;
 
-use crate::link::{JoinError, Link, LinkEvent, Lost, ReplySlot, Responder, Response};
-use crate::overlay::{Peer, Pulse};
-use crate::store::Pending;
-use crate::wire::{Contact, Hello, Notice, Reply, Request};
+use super::link::SimLink;
+use crate::link::{LinkEvent, Responder};
+use crate::overlay::Pulse;
+use crate::wire::{Contact, Hello};
 
 /// Events that may wait for a node.
 const EVENTS_MAX: usize = 4096;
-/// Until a request without an answer is given up by the link.
-const GIVE_UP: Duration = Duration::from_secs(10);
 /// Whom `libp2p-kad` learns of by looking for itself.
 const K: usize = 20;
+/// What a get is to the trace.
+pub(super) const GET: u64 = 1;
 /// Until a dial that nobody answers fails.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -41,41 +42,53 @@ pub struct Weather {
 #[derive(Clone)]
 pub(super) struct Net(Arc<Mutex<State>>);
 
-struct State {
+/// A node's number on the network.
+pub(super) type Number = usize;
+
+/// One start of a node: what is under way for it does nothing for its next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Start {
+    pub(super) node: Number,
+    pub(super) start: u64,
+}
+
+pub(super) struct State {
     weather: Weather,
     rng: fastrand::Rng,
-    nodes: BTreeMap<NodeId, Port>,
+    ports: Vec<Port>,
+    numbers: HashMap<NodeId, Number>,
     messages: u64,
+    /// Gets that arrived, and connections made.
+    gets: u64,
+    dials: u64,
     /// A digest of everything that was delivered, in order.
     trace: DefaultHasher,
 }
 
 /// Where a node is plugged in.
 struct Port {
+    id: NodeId,
     address: SocketAddr,
     /// `None` while it is crashed.
     up: Option<Up>,
     /// How often it was started.
     starts: u64,
+    /// Only nodes on the same island hear each other.
+    island: u32,
+    /// Whether its machine sleeps: nothing comes, nothing goes, and the node sees no time pass.
+    asleep: bool,
 }
 
-struct Up {
+pub(super) struct Up {
     events: mpsc::Sender<LinkEvent>,
     hello: Arc<dyn Fn() -> Hello + Send + Sync>,
-    responder: Option<Arc<dyn Responder>>,
+    pub(super) responder: Option<Arc<dyn Responder>>,
+    pub(super) span: Span,
     started: Instant,
     /// To whom it is connected, and when it hears them; and which start of theirs.
-    connections: BTreeMap<NodeId, (Pulse, u64)>,
-    dialing: BTreeSet<NodeId>,
+    pub(super) connections: BTreeMap<Number, (Pulse, u64)>,
+    pub(super) dialing: BTreeSet<Number>,
     searched: bool,
-}
-
-/// A node's link.
-pub(super) struct SimLink {
-    net: Net,
-    me: NodeId,
-    start: u64,
-    address: SocketAddr,
 }
 
 impl Net {
@@ -83,13 +96,16 @@ impl Net {
         Net(Arc::new(Mutex::new(State {
             weather,
             rng: fastrand::Rng::with_seed(seed),
-            nodes: BTreeMap::new(),
+            ports: Vec::new(),
+            numbers: HashMap::new(),
             messages: 0,
+            gets: 0,
+            dials: 0,
             trace: DefaultHasher::new(),
         })))
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -99,52 +115,98 @@ impl Net {
         (state.messages, state.trace.finish())
     }
 
+    /// Gets that arrived so far, and connections made.
+    pub(super) fn counts(&self) -> (u64, u64) {
+        let state = self.state();
+        (state.gets, state.dials)
+    }
+
+    /// How many connections a node has.
+    pub(super) fn connections(&self, id: &NodeId) -> usize {
+        let mut state = self.state();
+        let number = state.number(id);
+        number.and_then(|node| state.up(node)).map_or(0, |up| up.connections.len())
+    }
+
+    /// Two nodes meet: they are connected, whoever dialled.
+    pub(super) async fn introduce(&self, a: &NodeId, b: &NodeId) {
+        let events = {
+            let mut state = self.state();
+            let (Some(a), Some(b)) = (state.number(a), state.number(b)) else { return };
+            state.join(a, b)
+        };
+        for (node, event) in events.into_iter().flatten() {
+            self.tell(node, event).await;
+        }
+    }
+
     /// Plugs a node in: one that starts, for the first time or again.
     pub(super) fn plug_in(
         &self,
-        me: NodeId,
+        id: NodeId,
         hello: Arc<dyn Fn() -> Hello + Send + Sync>,
         started: Instant,
     ) -> (Arc<SimLink>, mpsc::Receiver<LinkEvent>) {
         let (events, receiver) = mpsc::channel(EVENTS_MAX);
         let mut state = self.state();
-        let number = u32::try_from(state.nodes.len()).unwrap_or(u32::MAX) + 1;
-        let address = SocketAddr::from((Ipv4Addr::from(0x0a00_0000 + number), 5850));
-        let port = state.nodes.entry(me).or_insert(Port { address, up: None, starts: 0 });
+        let node = state.number(&id).unwrap_or_else(|| state.add(id));
+        let port = &mut state.ports[node];
         port.starts += 1;
+        port.asleep = false;
         port.up = Some(Up {
             events,
             hello,
             responder: None,
+            span: Span::current(),
             started,
             connections: BTreeMap::new(),
             dialing: BTreeSet::new(),
             searched: false,
         });
-        let link = SimLink { net: self.clone(), me, start: port.starts, address: port.address };
+        let me = Start { node, start: port.starts };
+        let link = SimLink { net: self.clone(), me, address: port.address };
         (Arc::new(link), receiver)
     }
 
     /// From now on the node answers.
-    pub(super) fn serve(&self, me: NodeId, responder: Arc<dyn Responder>) {
-        if let Some(up) = self.state().up(&me) {
+    pub(super) fn serve(&self, id: &NodeId, responder: Arc<dyn Responder>) {
+        let mut state = self.state();
+        if let Some(up) = state.number(id).and_then(|node| state.ports[node].up.as_mut()) {
             up.responder = Some(responder);
         }
     }
 
     /// Pulls a node's plug: nobody is told.
-    pub(super) fn crash(&self, me: NodeId) {
-        if let Some(port) = self.state().nodes.get_mut(&me) {
-            port.up = None;
+    pub(super) fn crash(&self, id: &NodeId) {
+        let mut state = self.state();
+        if let Some(node) = state.number(id) {
+            state.ports[node].up = None;
         }
     }
 
-    pub(super) fn address(&self, me: &NodeId) -> Option<SocketAddr> {
-        self.state().nodes.get(me).map(|port| port.address)
+    /// Puts a node on an island. All are on 0 at first.
+    pub(super) fn maroon(&self, id: &NodeId, island: u32) {
+        let mut state = self.state();
+        if let Some(node) = state.number(id) {
+            state.ports[node].island = island;
+        }
+    }
+
+    /// Sends a node's machine to sleep, or wakes it.
+    pub(super) fn sleep(&self, id: &NodeId, asleep: bool) {
+        let mut state = self.state();
+        if let Some(node) = state.number(id) {
+            state.ports[node].asleep = asleep;
+        }
+    }
+
+    pub(super) fn address(&self, id: &NodeId) -> Option<SocketAddr> {
+        let state = self.state();
+        state.number(id).map(|node| state.ports[node].address)
     }
 
     /// Connects two nodes, if the other is there. Takes two ways through the network.
-    async fn connect(&self, me: NodeId, start: u64, to: NodeId) -> bool {
+    pub(super) async fn connect(&self, me: Start, to: Number) -> bool {
         let (there, back) = {
             let mut state = self.state();
             (state.delay(), state.delay())
@@ -152,48 +214,49 @@ impl Net {
         sleep(there + back).await;
         let joined = {
             let mut state = self.state();
-            if state.starts(&me) != Some(start) {
+            if !state.is_up(me) {
                 return false;
             }
-            state.join(me, to)
+            state.join(me.node, to)
         };
-        if joined.is_none() {
+        let Some(events) = joined else {
             sleep(DIAL_TIMEOUT).await;
             return false;
-        }
-        for (node, event) in joined.into_iter().flatten() {
+        };
+        self.state().dials += 1;
+        for (node, event) in events {
             self.tell(node, event).await;
         }
-        self.search(me, start, to);
+        self.search(me, to);
         true
     }
 
     /// What `libp2p-kad` does when a node meets its first other: it learns of those closest to itself.
-    fn search(&self, me: NodeId, start: u64, through: NodeId) {
-        let net = self.clone();
+    fn search(&self, me: Start, through: Number) {
         let contacts = {
             let mut state = self.state();
-            let Some(up) = state.up(&me) else { return };
+            let Some(up) = state.up(me.node) else { return };
             if std::mem::replace(&mut up.searched, true) {
                 return;
             }
-            state.known_to(&through, &me)
+            state.known_to(through, me.node)
         };
+        let net = self.clone();
         tokio::spawn(async move {
             let wait = net.state().delay() * 2;
             sleep(wait).await;
-            if net.state().starts(&me) != Some(start) {
+            if !net.state().is_up(me) {
                 return;
             }
             for contact in contacts {
-                net.tell(me, LinkEvent::Learned(contact)).await;
+                net.tell(me.node, LinkEvent::Learned(contact)).await;
             }
-            net.tell(me, LinkEvent::Searched).await;
+            net.tell(me.node, LinkEvent::Searched).await;
         });
     }
 
-    async fn tell(&self, node: NodeId, event: LinkEvent) {
-        let events = self.state().up(&node).map(|up| up.events.clone());
+    pub(super) async fn tell(&self, node: Number, event: LinkEvent) {
+        let events = self.state().up(node).map(|up| up.events.clone());
         if let Some(events) = events {
             // Closed when it has crashed.
             let _ = events.send(event).await;
@@ -201,44 +264,78 @@ impl Net {
     }
 
     /// A message's way: whether it arrives, and what hears of it there.
-    async fn carry(&self, from: NodeId, start: u64, to: NodeId, what: u64) -> bool {
+    pub(super) async fn carry(&self, from: Start, to: Number, what: u64) -> bool {
         let (delay, lost) = {
             let mut state = self.state();
             (state.delay(), state.is_lost())
         };
         sleep(delay).await;
-        if lost {
-            return false;
-        }
-        let gone = {
+        let is_reset = {
             let mut state = self.state();
-            if state.starts(&from) != Some(start) {
+            if lost || !state.is_up(from) || !state.hear_each_other(from.node, to) {
                 return false;
             }
             if state.deliver(from, to, what) {
                 return true;
             }
-            state.is_reset(from, to)
+            state.is_reset(from.node, to)
         };
-        if gone {
-            // The other has started anew and knows nothing of this connection.
-            self.tell(from, LinkEvent::Disconnected(to)).await;
+        if is_reset {
+            // The other has started anew, or given up, and knows nothing of this connection.
+            let there = self.state().ports[to].id;
+            self.tell(from.node, LinkEvent::Disconnected(there)).await;
         }
         false
     }
 }
 
 impl State {
-    fn up(&mut self, node: &NodeId) -> Option<&mut Up> {
-        self.nodes.get_mut(node)?.up.as_mut()
+    fn add(&mut self, id: NodeId) -> Number {
+        let number = self.ports.len();
+        let host = u32::try_from(number).unwrap_or(u32::MAX - 0x0a00_0001) + 1;
+        let address = SocketAddr::from((Ipv4Addr::from(0x0a00_0000 + host), 5850));
+        let port = Port { id, address, up: None, starts: 0, island: 0, asleep: false };
+        self.ports.push(port);
+        self.numbers.insert(id, number);
+        number
+    }
+
+    pub(super) fn number(&self, id: &NodeId) -> Option<Number> {
+        self.numbers.get(id).copied()
+    }
+
+    pub(super) fn at(&self, address: SocketAddr) -> Option<Number> {
+        self.ports.iter().position(|port| port.address == address)
+    }
+
+    pub(super) fn id(&self, node: Number) -> NodeId {
+        self.ports[node].id
+    }
+
+    pub(super) fn up(&mut self, node: Number) -> Option<&mut Up> {
+        self.ports[node].up.as_mut()
     }
 
     /// Which start of a node is up.
-    fn starts(&self, node: &NodeId) -> Option<u64> {
-        self.nodes.get(node).filter(|port| port.up.is_some()).map(|port| port.starts)
+    pub(super) fn start_of(&self, node: Number) -> Option<u64> {
+        Some(&self.ports[node]).filter(|port| port.up.is_some()).map(|port| port.starts)
     }
 
-    fn delay(&mut self) -> Duration {
+    /// Whether this start of a node is the one that is up.
+    pub(super) fn is_up(&self, node: Start) -> bool {
+        self.start_of(node.node) == Some(node.start)
+    }
+
+    pub(super) fn is_asleep(&self, node: Number) -> bool {
+        self.ports[node].asleep
+    }
+
+    pub(super) fn hear_each_other(&self, a: Number, b: Number) -> bool {
+        let (a, b) = (&self.ports[a], &self.ports[b]);
+        a.island == b.island && !a.asleep && !b.asleep
+    }
+
+    pub(super) fn delay(&mut self) -> Duration {
         let (least, most) = self.weather.delay;
         let spread = u64::try_from((most - least).as_micros()).unwrap_or(u64::MAX);
         least + Duration::from_micros(self.rng.u64(0..=spread))
@@ -248,15 +345,18 @@ impl State {
         self.rng.f64() < self.weather.loss
     }
 
-    /// Connects two nodes; what each of them hears of it. `None` if one is not up.
-    fn join(&mut self, a: NodeId, b: NodeId) -> Option<Vec<(NodeId, LinkEvent)>> {
-        let (a_start, b_start) = (self.starts(&a)?, self.starts(&b)?);
-        self.up(&b)?.responder.as_ref()?;
+    /// Connects two nodes; what each of them hears of it. `None` if one cannot be reached.
+    fn join(&mut self, a: Number, b: Number) -> Option<Vec<(Number, LinkEvent)>> {
+        let (a_start, b_start) = (self.start_of(a)?, self.start_of(b)?);
+        if !self.hear_each_other(a, b) {
+            return None;
+        }
+        self.up(b)?.responder.as_ref()?;
         let mut events = Vec::new();
         for (here, there, start) in [(a, b, b_start), (b, a, a_start)] {
-            let address = self.nodes.get(&there)?.address;
-            let hello = (self.up(&there)?.hello)();
-            let up = self.up(&here)?;
+            let (id, address) = (self.ports[there].id, self.ports[there].address);
+            let hello = (self.up(there)?.hello)();
+            let up = self.up(here)?;
             up.dialing.remove(&there);
             if up.connections.get(&there).is_some_and(|(_, met)| *met == start) {
                 continue;
@@ -264,199 +364,58 @@ impl State {
             let pulse = Pulse::default();
             pulse.beat(up.started.elapsed());
             up.connections.insert(there, (pulse.clone(), start));
-            let contact = Contact { id: there, addresses: vec![address] };
+            let contact = Contact { id, addresses: vec![address] };
             events.push((here, LinkEvent::Connected { contact, hello, pulse }));
         }
         Some(events)
     }
 
     /// A message reaches a node: whether there is a connection for it.
-    fn deliver(&mut self, from: NodeId, to: NodeId, what: u64) -> bool {
-        let Some(start) = self.starts(&from) else { return false };
-        let Some(up) = self.up(&to) else { return false };
-        let Some((pulse, met)) = up.connections.get(&from) else { return false };
-        if *met != start {
+    fn deliver(&mut self, from: Start, to: Number, what: u64) -> bool {
+        let Some(up) = self.up(to) else { return false };
+        let Some((pulse, met)) = up.connections.get(&from.node) else { return false };
+        if *met != from.start {
             return false;
         }
         pulse.beat(up.started.elapsed());
         self.messages += 1;
-        (from, to, what).hash(&mut self.trace);
+        self.gets += u64::from(what == GET);
+        (from.node, to, what).hash(&mut self.trace);
         true
+    }
+
+    /// What one that sleeps would hear of another, had no time passed.
+    pub(super) fn beat(&mut self, node: Number, of: Number) {
+        let Some(up) = self.up(node) else { return };
+        if let Some((pulse, _)) = up.connections.get(&of) {
+            pulse.beat(up.started.elapsed());
+        }
     }
 
     /// Whether the other is up but does not know of the connection any more.
-    fn is_reset(&mut self, from: NodeId, to: NodeId) -> bool {
-        if self.starts(&to).is_none() {
+    fn is_reset(&mut self, from: Number, to: Number) -> bool {
+        if self.start_of(to).is_none() {
             return false;
         }
-        self.up(&from).is_some_and(|up| up.connections.remove(&to).is_some())
+        self.up(from).is_some_and(|up| up.connections.remove(&to).is_some())
     }
 
-    fn known_to(&mut self, node: &NodeId, except: &NodeId) -> Vec<Contact> {
+    /// Ends a connection at one end; whether there was one.
+    pub(super) fn part(&mut self, here: Number, from: Number) -> bool {
+        self.up(here).is_some_and(|up| up.connections.remove(&from).is_some())
+    }
+
+    fn known_to(&mut self, node: Number, except: Number) -> Vec<Contact> {
         let Some(up) = self.up(node) else { return Vec::new() };
-        let ids: Vec<NodeId> = up.connections.keys().filter(|id| *id != except).copied().collect();
-        let mut ids = ids;
-        ids.sort_by_cached_key(|id| id.place().distance(&except.place()));
-        ids.truncate(K);
-        let contact = |id: NodeId| {
-            let address = self.nodes.get(&id)?.address;
-            Some(Contact { id, addresses: vec![address] })
+        let mut known: Vec<Number> =
+            up.connections.keys().filter(|other| **other != except).copied().collect();
+        let place = self.ports[except].id.place();
+        known.sort_by_cached_key(|other| self.ports[*other].id.place().distance(&place));
+        known.truncate(K);
+        let contact = |other: Number| {
+            let port = &self.ports[other];
+            Contact { id: port.id, addresses: vec![port.address] }
         };
-        ids.into_iter().filter_map(contact).collect()
-    }
-}
-
-/// What a message is, for the trace.
-fn kind(request: &Request) -> u64 {
-    match request {
-        Request::Get(_) => 1,
-        Request::Apply { .. } => 2,
-        Request::Probe => 3,
-        Request::ProbeFor(_) => 4,
-        Request::Pull(_) => 5,
-        Request::Digests(_) => 7,
-        Request::Watch { .. } => 8,
-        Request::Members => 6,
-    }
-}
-
-impl Link for SimLink {
-    fn request(&self, to: &Arc<Peer>, _: &[SocketAddr], request: Request, slot: ReplySlot) {
-        let (net, me, start, to) = (self.net.clone(), self.me, self.start, to.id);
-        tokio::spawn(async move {
-            let connected = {
-                let mut state = net.state();
-                state.starts(&me) == Some(start)
-                    && state.up(&me).is_some_and(|up| up.connections.contains_key(&to))
-            };
-            if !connected && !net.connect(me, start, to).await {
-                slot.answer(Err(Lost::Connection));
-                return;
-            }
-            let (reply, answered) = oneshot::channel::<Reply>();
-            tokio::spawn(net.clone().exchange(me, start, to, request, reply));
-            match tokio::time::timeout(GIVE_UP, answered).await {
-                Ok(Ok(reply)) => slot.answer(Ok(reply)),
-                // What was lost is never answered; a real link would learn of it in time.
-                _ => slot.answer(Err(Lost::Connection)),
-            }
-        });
-    }
-
-    fn notify(&self, to: NodeId, notice: Notice) -> bool {
-        let (net, me, start) = (self.net.clone(), self.me, self.start);
-        if !net.state().up(&me).is_some_and(|up| up.connections.contains_key(&to)) {
-            return false;
-        }
-        tokio::spawn(async move {
-            if net.carry(me, start, to, 10).await {
-                net.tell(to, LinkEvent::Notice(me, notice)).await;
-            }
-        });
-        true
-    }
-
-    fn dial(&self, to: Contact) {
-        let (net, me, start) = (self.net.clone(), self.me, self.start);
-        {
-            let mut state = net.state();
-            let Some(up) = state.up(&me) else { return };
-            if up.connections.contains_key(&to.id) || !up.dialing.insert(to.id) {
-                return;
-            }
-        }
-        tokio::spawn(async move {
-            let connected = net.connect(me, start, to.id).await;
-            if let Some(up) = net.state().up(&me) {
-                up.dialing.remove(&to.id);
-            }
-            if !connected {
-                net.tell(me, LinkEvent::DialFailed(to.id)).await;
-            }
-        });
-    }
-
-    fn disconnect(&self, peer: NodeId) {
-        let (net, me) = (self.net.clone(), self.me);
-        let was_connected = |node: NodeId, other: NodeId| {
-            net.state().up(&node).is_some_and(|up| up.connections.remove(&other).is_some())
-        };
-        if was_connected(me, peer) && was_connected(peer, me) {
-            let net = net.clone();
-            tokio::spawn(async move { net.tell(peer, LinkEvent::Disconnected(me)).await });
-        }
-    }
-
-    fn join(&self, address: SocketAddr) -> Pending<Result<NodeId, JoinError>> {
-        let (net, me, start) = (self.net.clone(), self.me, self.start);
-        Box::pin(async move {
-            let at = |(id, port): (&NodeId, &Port)| (port.address == address).then_some(*id);
-            let to = net.state().nodes.iter().find_map(at);
-            match to {
-                Some(to) if to == me => Err(JoinError::Myself { address }),
-                Some(to) if net.connect(me, start, to).await => Ok(to),
-                _ => Err(JoinError::Nobody { address, detail: "no answer".into() }),
-            }
-        })
-    }
-
-    fn listening_on(&self) -> SocketAddr {
-        self.address
-    }
-
-    fn close(&self) -> Pending<()> {
-        let (net, me, start) = (self.net.clone(), self.me, self.start);
-        Box::pin(async move {
-            // What was sent still leaves.
-            sleep(Duration::from_millis(50)).await;
-            let peers: Vec<NodeId> = {
-                let mut state = net.state();
-                if state.starts(&me) != Some(start) {
-                    return;
-                }
-                state.up(&me).map(|up| up.connections.keys().copied().collect()).unwrap_or_default()
-            };
-            for peer in peers {
-                let known =
-                    net.state().up(&peer).is_some_and(|up| up.connections.remove(&me).is_some());
-                if known {
-                    net.tell(peer, LinkEvent::Disconnected(me)).await;
-                }
-            }
-            net.crash(me);
-        })
-    }
-}
-
-impl Net {
-    /// A request's way there, what is done there, and its reply's way back.
-    async fn exchange(
-        self,
-        me: NodeId,
-        start: u64,
-        to: NodeId,
-        request: Request,
-        reply: oneshot::Sender<Reply>,
-    ) {
-        if !self.carry(me, start, to, kind(&request)).await {
-            // Held, not dropped: nobody knows that it was lost.
-            sleep(GIVE_UP).await;
-            return;
-        }
-        let (responder, there) = {
-            let mut state = self.state();
-            let there = state.starts(&to);
-            (state.up(&to).and_then(|up| up.responder.clone()), there)
-        };
-        let (Some(responder), Some(there)) = (responder, there) else { return };
-        let answer = match responder.respond(me, request) {
-            Response::Now(answer) => answer,
-            Response::Later(answer) => answer.await,
-        };
-        if self.carry(to, there, me, 20).await {
-            let _ = reply.send(answer);
-        } else {
-            sleep(GIVE_UP).await;
-        }
+        known.into_iter().map(contact).collect()
     }
 }

@@ -2,33 +2,41 @@
 
 use std::time::Duration;
 
+use super::interruption::Kind;
 use super::net::Weather;
 
 /// A run: how many nodes, for how long, under what.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Plan {
     /// Nodes.
     pub nodes: usize,
     /// Clients that put, get and remove all the time, each at any node.
     pub clients: usize,
-    /// How often a node crashes, or leaves, and comes back.
+    /// How many interruptions there are; the seed chooses which.
     pub interruptions: usize,
-    /// How long the clients go on, at least; all interruptions happen in it.
+    /// Of which kinds.
+    pub kinds: Vec<Kind>,
+    /// How long the clients go on beside what the interruptions take.
     pub length: Duration,
     /// What the network does meanwhile.
     pub weather: Weather,
+    /// Whether a put of a value that is there has to begin a new life in any case. Two puts of the
+    /// same value that take the same version are one to the replicas, and live as the shorter one.
+    pub renews: bool,
 }
 
 impl Default for Plan {
-    /// Some laptops on a bad Wi-Fi.
+    /// Some laptops on a bad Wi-Fi, and whatever happens to laptops.
     fn default() -> Plan {
         let delay = (Duration::from_millis(1), Duration::from_millis(40));
         Plan {
             nodes: 12,
             clients: 6,
             interruptions: 4,
+            kinds: Kind::USUAL.to_vec(),
             length: Duration::from_secs(60),
             weather: Weather { delay, loss: 0.01 },
+            renews: false,
         }
     }
 }

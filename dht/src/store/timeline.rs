@@ -9,33 +9,33 @@ use crate::Reading;
 
 /// A point that ties the line to the machine's clocks; kept on disk with every commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Mark {
+pub(crate) struct Mark {
     /// Where on the line, in milliseconds.
-    pub(super) at: u64,
+    pub(crate) at: u64,
     /// What the clocks said then.
-    pub(super) reading: Reading,
+    pub(crate) reading: Reading,
 }
 
 /// The line, running.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Timeline {
+pub(crate) struct Timeline {
     anchor: Mark,
 }
 
 impl Timeline {
     /// Starts the line of a new store, or goes on with that of an old one.
-    pub(super) fn start(last: Option<Mark>, now: Reading) -> Timeline {
+    pub(crate) fn start(last: Option<Mark>, now: Reading) -> Timeline {
         let at = last.map_or(0, |mark| mark.at + elapsed(mark.reading, now));
         Timeline { anchor: Mark { at, reading: now } }
     }
 
     /// Where on the line a moment is, given the time since boot.
-    pub(super) fn at(&self, since_boot_ms: u64) -> u64 {
+    pub(crate) fn at(&self, since_boot_ms: u64) -> u64 {
         self.anchor.at + since_boot_ms.saturating_sub(self.anchor.reading.since_boot_ms)
     }
 
     /// The mark to keep at that moment.
-    pub(super) fn mark(&self, now: Reading) -> Mark {
+    pub(crate) fn mark(&self, now: Reading) -> Mark {
         Mark { at: self.at(now.since_boot_ms), reading: now }
     }
 }

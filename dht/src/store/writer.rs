@@ -29,7 +29,7 @@ const GROUP_MAX: usize = 512;
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// How often the timeline's mark is kept when nothing else is written: what is lost to a wall
 /// clock that was set between it and a crash.
-const MARK_EVERY: Duration = Duration::from_secs(300);
+pub(crate) const MARK_EVERY: Duration = Duration::from_secs(300);
 /// Longest wait for more operations to join a group.
 const COMPANY_MAX: Duration = Duration::from_micros(300);
 /// Free disk below which no value is taken: room for `redb` to commit in, for removals, and for

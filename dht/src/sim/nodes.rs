@@ -1,0 +1,152 @@
+//! The nodes of a simulated run: machines, disks and what runs on them.
+
+use std::sync::Arc;
+
+use base::{NodeId, Place};
+use libp2p_identity::PeerId;
+use tokio::time::Instant;
+use tracing::{Span, info_span};
+
+use super::check::Side;
+use super::disk::Disk;
+use super::machine::Machine;
+use super::net::Net;
+use crate::handle::{Parts, hello};
+use crate::remembered::Remembered;
+use crate::wire::Contact;
+use crate::{Dht, Options, Phase};
+
+/// Members of a node's neighbourhood that it must know in an overlay too large to know everybody.
+const NEIGHBOURS: usize = 8;
+/// Up to how many nodes each must know all others.
+const ALL_KNOWN: usize = 128;
+
+/// A node, whether it runs or not.
+pub(super) struct SimNode {
+    pub(super) number: usize,
+    pub(super) id: NodeId,
+    pub(super) machine: Arc<Machine>,
+    pub(super) disk: Disk,
+    pub(super) dht: Option<Dht>,
+    /// Whether its machine sleeps.
+    pub(super) asleep: bool,
+    /// In which part of the overlay it is.
+    pub(super) side: Side,
+    /// Whom it knew when it ran last.
+    known: Vec<Contact>,
+    starts: u64,
+}
+
+impl SimNode {
+    /// A node on a new machine.
+    pub(super) fn new(number: usize, id: NodeId, disk_seed: u64, began: Instant) -> SimNode {
+        let machine = Arc::new(Machine::new(began));
+        SimNode {
+            number,
+            id,
+            disk: Disk::new(disk_seed, Arc::clone(&machine)),
+            machine,
+            dht: None,
+            asleep: false,
+            side: Side::WHOLE,
+            known: Vec::new(),
+            starts: 0,
+        }
+    }
+
+    /// Its machine gets a new disk, and it another id, if there is one.
+    pub(super) fn lose_disk(&mut self, disk_seed: u64, new_id: Option<NodeId>) {
+        self.disk = Disk::new(disk_seed, Arc::clone(&self.machine));
+        self.id = new_id.unwrap_or(self.id);
+        self.known = Vec::new();
+    }
+
+    /// What its log lines begin with.
+    pub(super) fn span(&self) -> Span {
+        info_span!("node", n = self.number)
+    }
+
+    /// Starts it. The first of all does not look for others.
+    pub(super) fn start(&mut self, net: &Net, seed: u64, is_first: bool) {
+        let _span = self.span().entered();
+        self.starts += 1;
+        let store = self.disk.mount();
+        let started = Instant::now();
+        let (link, link_events) = net.plug_in(self.id, hello(Arc::clone(&store), seed), started);
+        let dht = Dht::assemble(Parts {
+            id: self.id,
+            store,
+            link,
+            link_events,
+            remembered: Remembered::default(),
+            known: self.known.clone(),
+            settle: if is_first { std::time::Duration::ZERO } else { Options::SETTLE },
+            started,
+            seed,
+        });
+        net.serve(&self.id, dht.responder());
+        self.dht = Some(dht);
+    }
+
+    /// Switches it off. What runs of it still is without a network and a disk from now on.
+    pub(super) fn stop(&mut self, net: &Net) {
+        let Some(dht) = self.dht.take() else { return };
+        self.known = dht.view().members().iter().skip(1).map(|member| member.contact()).collect();
+        net.crash(&self.id);
+        self.disk.crash();
+    }
+
+    /// How it stands to a place, and what its disk holds there.
+    pub(super) fn describe(&self, place: &Place) -> String {
+        let state = match &self.dht {
+            Some(dht) => {
+                let view = dht.view();
+                let members = view.members().len();
+                let rank = view.rank(place, &view.me().place);
+                let complete = view.is_complete(place);
+                format!("knows {members}, rank {rank}, complete {complete}")
+            }
+            None => "down".to_owned(),
+        };
+        let held = self.disk.holding(place);
+        format!("node {} {} {state}: {held:?}", self.number, self.id)
+    }
+}
+
+/// Why there is no calm: a node that does not know whom it should, or has not what it should.
+pub(super) fn unrest(nodes: &[SimNode]) -> Option<String> {
+    let up: Vec<&SimNode> = nodes.iter().filter(|node| node.dht.is_some()).collect();
+    let is_busy = |node: &&&SimNode| {
+        node.dht.as_ref().is_some_and(|dht| {
+            let view = dht.view();
+            let knows_all = view.members().len() == up.len();
+            view.is_filling() || (up.len() <= ALL_KNOWN && !knows_all)
+        })
+    };
+    let busy = up.iter().find(is_busy).or_else(|| {
+        let is_lost = |node: &&&SimNode| up.len() > ALL_KNOWN && !knows_neighbours(node, &up);
+        up.iter().find(is_lost)
+    })?;
+    let status = busy.dht.as_ref()?.status();
+    let phase: Phase = status.phase;
+    Some(format!("node {} is {phase:?} and knows {} others", busy.number, status.peers.len()))
+}
+
+fn knows_neighbours(node: &SimNode, up: &[&SimNode]) -> bool {
+    let Some(dht) = &node.dht else { return true };
+    let (view, me) = (dht.view(), node.id.place());
+    let mut near: Vec<_> =
+        up.iter().map(|other| (other.id.place().distance(&me), other.id)).collect();
+    if near.len() > NEIGHBOURS + 1 {
+        near.select_nth_unstable(NEIGHBOURS);
+        near.truncate(NEIGHBOURS + 1);
+    }
+    near.iter().all(|(_, id)| view.member(id).is_some())
+}
+
+/// The id of a node: as good as that of any key.
+pub(super) fn node_id(seed: u64, n: u64) -> NodeId {
+    let mut bytes = vec![0x12, 0x20];
+    bytes.extend_from_slice(Place::of(format!("{seed}/{n}").as_bytes()).as_bytes());
+    PeerId::from_bytes(&bytes).expect("a multihash").into()
+}
