@@ -2,7 +2,7 @@
 //! what the wall clock says. Everything else takes readings as arguments.
 
 use std::sync::Mutex;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// What the machine's clocks say at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +78,25 @@ impl Clock for SystemClock {
     fn since_boot_ms(&self) -> u64 {
         self.boot_clock_ms()
     }
+}
+
+/// How long this machine has been asleep since it booted: time that no timer of a program saw.
+pub(crate) fn time_asleep() -> Duration {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::time::{ClockId, clock_gettime};
+        let read = |clock| {
+            let time = clock_gettime(clock);
+            let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+            Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))
+        };
+        // In this order, so that a pause between the two readings is no sleep.
+        let boot = read(ClockId::Boottime);
+        boot.saturating_sub(read(ClockId::Monotonic))
+    }
+    // Elsewhere a connection that broke meanwhile tells.
+    #[cfg(not(target_os = "linux"))]
+    Duration::ZERO
 }
 
 /// The kernel's random id of this boot (`random(4)`).

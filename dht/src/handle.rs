@@ -7,7 +7,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use base::limits::{REPLICAS, SECRET_MAX};
 use base::{
-    Entry, EntryId, Key, NodeId, Place, Secret, SecretTag, Sha1Digest, State, Ttl, Value,
+    Entry, EntryId, Key, Lifetime, NodeId, Place, Secret, SecretTag, Sha1Digest, State, Ttl, Value,
     ValueHash, Version,
 };
 use libp2p_identity::Keypair;
@@ -41,8 +41,8 @@ use crate::wire::{
     Bye, Contact, Get, Hello, LISTING_BYTES, LISTING_ENTRIES, Notice, OLDEST_VERSION, VERSION,
 };
 use crate::{
-    Clock, DhtError, OpenError, Options, Storage, SystemClock, drive, identity, leases, members,
-    watches,
+    Clock, DhtError, OpenError, Options, Storage, SystemClock, clock, drive, identity, leases,
+    members, watches,
 };
 
 /// Events that may wait for the membership task.
@@ -96,6 +96,8 @@ pub(crate) struct Parts {
     pub(crate) known: Vec<Contact>,
     pub(crate) settle: Duration,
     pub(crate) started: Instant,
+    /// How long the machine has been asleep.
+    pub(crate) time_asleep: Arc<dyn Fn() -> Duration + Send + Sync>,
     /// What chance decides follows from it.
     pub(crate) seed: u64,
 }
@@ -160,6 +162,7 @@ impl Dht {
             known,
             settle,
             started,
+            time_asleep: Arc::new(clock::time_asleep),
             seed: fastrand::u64(..),
         });
         driver.run(dht.responder());
@@ -186,6 +189,10 @@ impl Dht {
             pulls: Arc::new(Semaphore::new(PULLS_MAX)),
             leaving: false.into(),
             stopping: tokio::sync::watch::Sender::default(),
+            asleep_before: u64::try_from((parts.time_asleep)().as_millis())
+                .unwrap_or(u64::MAX)
+                .into(),
+            time_asleep: parts.time_asleep,
             next_complaint: 0.into(),
         });
         let mut membership = Membership::new(me, &parts.known, parts.settle, parts.seed);
@@ -255,9 +262,13 @@ impl Dht {
         let meters = &self.inner.node.meters;
         meters.puts.add(1);
         let asked = Instant::now();
-        let life = ttl.into();
         let id = EntryId::of(&value, tag);
-        let entry = move |version| Entry::from_parts(id, version, State::Live(value.clone()), life);
+        let entry = move |version| {
+            // It lives from now on, however long its replicas are asked.
+            let life = Duration::from(Lifetime::from(ttl)).saturating_sub(asked.elapsed());
+            let life = Lifetime::from_millis(u64::try_from(life.as_millis()).unwrap_or(u64::MAX));
+            Entry::from_parts(id, version, State::Live(value.clone()), life)
+        };
         let replicas = self.write(key.place(), entry).await?;
         meters.put_time.record(asked.elapsed());
         Ok(Receipt { replicas })

@@ -5,7 +5,7 @@
 //! the watcher is told. However much changes, however slow the watcher is, nothing queues.
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -40,7 +40,7 @@ pub(crate) struct Leases {
 #[derive(Default)]
 struct Table {
     places: HashMap<Place, Vec<Lease>>,
-    watchers: HashMap<NodeId, Watcher>,
+    watchers: BTreeMap<NodeId, Watcher>,
     next_sweep: Now,
 }
 

@@ -47,7 +47,13 @@ pub(crate) async fn run(
         tokio::select! {
             biased;
             // First, so that no flood of events stops the time.
-            _ = ticks.tick() => membership.handle(Event::Tick, node.now(), &mut commands),
+            _ = ticks.tick() => {
+                if node.wakes() {
+                    info!("this machine slept; looking around for what happened meanwhile");
+                    membership.handle(Event::Awoke, node.now(), &mut commands);
+                }
+                membership.handle(Event::Tick, node.now(), &mut commands);
+            }
             1.. = link_events.recv_many(&mut together, TOGETHER) => {
                 for event in together.drain(..) {
                     if let LinkEvent::Notice(from, Notice::Changed(places)) = &event {
@@ -88,8 +94,9 @@ fn execute(node: &Arc<Node>, command: Command, remembered: &Remembered, warnings
             report(node, async move { Some(Event::Probed(id, probe.await)) });
         }
         Command::ProbeFor { helper, target } => report(node, probe_for(node, helper, target)),
-        Command::Repair { from, thorough, departed } => {
-            let (id, repair) = (from.id, repair(Arc::clone(node), from, thorough, departed));
+        Command::Repair { from, thorough, departed, turn } => {
+            let (id, repair) =
+                (from.id, repair(Arc::clone(node), from, thorough, (departed, turn)));
             report(node, async move {
                 let end = repair.await;
                 debug!(peer = %id, thorough, ?end, "repaired");

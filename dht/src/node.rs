@@ -46,12 +46,18 @@ pub(crate) struct Node {
     pub(crate) leaving: AtomicBool,
     /// The same, for those who wait for something else meanwhile.
     pub(crate) stopping: watch::Sender<bool>,
+    /// How long the machine has been asleep, and how long it had when this node looked around last.
+    pub(crate) time_asleep: Arc<dyn Fn() -> Duration + Send + Sync>,
+    pub(crate) asleep_before: AtomicU64,
     /// When the next complaint may be logged, in milliseconds since the start.
     pub(crate) next_complaint: AtomicU64,
 }
 
 /// A peer that does wrong does it often; people need to read it only now and then.
 const COMPLAINTS: Duration = Duration::from_secs(5);
+
+/// Who slept for so long may have been taken for gone: others keep what it kept, and have gone on.
+const NAP: Duration = Duration::from_secs(2);
 
 impl Node {
     pub(crate) fn now(&self) -> Now {
@@ -66,6 +72,27 @@ impl Node {
 
     pub(crate) fn is_leaving(&self) -> bool {
         self.leaving.load(Ordering::Relaxed)
+    }
+
+    /// Whether the machine slept, and this node has not seen yet what happened meanwhile.
+    pub(crate) fn has_slept(&self) -> bool {
+        self.new_time_asleep() >= NAP
+    }
+
+    /// The same, once; from then on it is seen to.
+    pub(crate) fn wakes(&self) -> bool {
+        let slept = self.new_time_asleep();
+        if slept < NAP {
+            return false;
+        }
+        let slept = u64::try_from(slept.as_millis()).unwrap_or(u64::MAX);
+        self.asleep_before.fetch_add(slept, Ordering::Relaxed);
+        true
+    }
+
+    fn new_time_asleep(&self) -> Duration {
+        let before = Duration::from_millis(self.asleep_before.load(Ordering::Relaxed));
+        (self.time_asleep)().saturating_sub(before)
     }
 
     /// Tells people that a peer did not do what it was asked to, or answered what cannot be.

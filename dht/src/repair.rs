@@ -42,10 +42,10 @@ pub(crate) async fn repair(
     node: Arc<Node>,
     peer: Arc<Peer>,
     thorough: bool,
-    departed: Vec<Place>,
+    (departed, turn): (Vec<Place>, usize),
 ) -> PullEnd {
     let view = node.view.load_full();
-    let ranges = in_order(in_common(&view, &peer.place, NEAR), &view, &departed);
+    let ranges = in_order(in_common(&view, &peer.place, NEAR), &view, &departed, turn);
     let mut repair = Repair { node, peer, reconcile: Reconcile::new(ranges, thorough) };
     // A part that leads nowhere, again and again, must not hold a place among the few repairs.
     match timeout(REPAIR_MAX, repair.run()).await {
@@ -55,11 +55,11 @@ pub(crate) async fn repair(
     }
 }
 
-/// Ranges that more of the departed kept come first; of the others, the order changes from time to time,
+/// Ranges that more of the departed kept come first; of the others, the order changes from turn to turn,
 /// so that whatever one repair does not come to another does.
-fn in_order(mut ranges: Vec<Prefix>, view: &View, departed: &[Place]) -> Vec<Prefix> {
-    let turn = if ranges.is_empty() { 0 } else { fastrand::usize(..ranges.len()) };
-    ranges.rotate_left(turn);
+fn in_order(mut ranges: Vec<Prefix>, view: &View, departed: &[Place], turn: usize) -> Vec<Prefix> {
+    let begin = turn % ranges.len().max(1);
+    ranges.rotate_left(begin);
     let kept = |range: &Prefix| {
         let kept = departed.iter().filter(|place| view.rank(range.first(), place) < NEAR);
         std::cmp::Reverse(kept.count())
@@ -198,7 +198,7 @@ async fn take(node: &Node, entries: Vec<(Place, Entry)>) -> Result<u64, StoreErr
                 count += 1;
                 node.leases.changed(&place);
             }
-            Ok(Applied::Stale(_)) => {}
+            Ok(Applied::Stale(_) | Applied::EndsSooner(_)) => {}
             // One that could not be made honestly is nobody's loss.
             Err(StoreError::VersionJump { .. }) => {}
             // A key has its limits at every replica; the entries after it are no worse for it.

@@ -113,7 +113,7 @@ fn list(node: &Node, get: &Get) -> Reply {
         bytes: get.bytes.min(LISTING_BYTES),
     };
     // Asked before the store is: what is pulled meanwhile can only be missing from the answer.
-    let complete = view.is_complete(&get.place);
+    let complete = view.is_complete(&get.place) && !node.has_slept();
     match node.store.list(&get.place, range, limit) {
         Ok(listed) => {
             Reply::Listed(Listing { entries: listed.entries, more: listed.more, complete })
@@ -146,6 +146,10 @@ async fn apply(node: Arc<Node>, place: Place, entry: Entry, repair: bool) -> Rep
             Reply::Applied
         }
         Ok(Applied::Stale(held)) => Reply::Stale(held),
+        // For a repair it is the same copy. Who puts it asks for a longer life, and gets it with a version
+        // of its own.
+        Ok(Applied::EndsSooner(_)) if repair => Reply::Applied,
+        Ok(Applied::EndsSooner(held)) => Reply::Stale(held),
         Err(error) => refused(&error),
     }
 }

@@ -156,6 +156,9 @@ pub enum Applied {
     },
     /// What is held wins; only a version above this one would win over it.
     Stale(Version),
+    /// What is held is of this very version and ends sooner: a copy of it that was under way for longer,
+    /// or the same value put elsewhere at the same time. It stays as it is.
+    EndsSooner(Version),
 }
 
 /// Counts over everything a store holds. What has expired is counted until it is swept: on

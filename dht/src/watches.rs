@@ -9,7 +9,7 @@
 //! A notice says that something changed, never what: whoever waits reads. One that is lost is made up
 //! for by reading now and then.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ const WATCHES_MAX: usize = 16 * 1024;
 /// All places this node watches.
 #[derive(Default)]
 pub(crate) struct Watches {
-    places: Mutex<HashMap<Place, Watched>>,
+    places: Mutex<BTreeMap<Place, Watched>>,
     new: Notify,
 }
 
@@ -68,7 +68,7 @@ pub(crate) struct Waiting {
 }
 
 impl Watches {
-    fn places(&self) -> MutexGuard<'_, HashMap<Place, Watched>> {
+    fn places(&self) -> MutexGuard<'_, BTreeMap<Place, Watched>> {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

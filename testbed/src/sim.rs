@@ -50,9 +50,6 @@ pub(crate) struct SimArgs {
     /// Longest time a message takes, in milliseconds
     #[arg(long, default_value_t = 40)]
     delay_ms: u64,
-    /// A put of a value that is there must begin a new life in any case
-    #[arg(long)]
-    renews: bool,
     /// Print what each node logs, with its number and the virtual time
     #[arg(long)]
     verbose: bool,
@@ -86,17 +83,15 @@ impl SimArgs {
             kinds: self.kinds.clone(),
             length: Duration::from_secs(self.seconds),
             weather: Weather { delay, loss: self.loss / 100.0 },
-            renews: self.renews,
         })
     }
 
     /// What runs one seed again.
     fn again(&self, seed: u64) -> String {
         let kinds: Vec<&str> = self.kinds.iter().map(|kind| kind.name()).collect();
-        let switch = |name, on| if on { name } else { "" };
         format!(
             "testbed sim --seed {seed} --nodes {} --clients {} --interruptions {} --kinds {} \
-             --seconds {} --loss {} --delay-ms {}{} --verbose",
+             --seconds {} --loss {} --delay-ms {} --verbose",
             self.nodes,
             self.clients,
             self.interruptions,
@@ -104,7 +99,6 @@ impl SimArgs {
             self.seconds,
             self.loss,
             self.delay_ms,
-            switch(" --renews", self.renews),
         )
     }
 }

@@ -50,6 +50,8 @@ pub(crate) enum Event {
     Exchanged(Option<Vec<Contact>>),
     /// A pull from it has ended.
     Pulled(NodeId, PullEnd),
+    /// The machine slept: others have gone on without this node.
+    Awoke,
     /// Time has passed.
     Tick,
 }
@@ -72,6 +74,8 @@ pub(crate) enum Command {
         from: Arc<Peer>,
         thorough: bool,
         departed: Vec<Place>,
+        /// Where to begin: another place each time.
+        turn: usize,
     },
     Publish(View),
     Report(News),
@@ -196,6 +200,7 @@ impl Membership {
                 }
                 self.changed = true;
             }
+            Event::Awoke => self.awoke(now, out),
             Event::Tick => self.tick(now, out),
         }
     }
@@ -208,7 +213,8 @@ impl Membership {
                 Some(known) => {
                     let (from, departed) =
                         (Arc::clone(&known.peer), self.filling.departed_places());
-                    out.push(Command::Repair { from, thorough, departed });
+                    let turn = self.rng.usize(..);
+                    out.push(Command::Repair { from, thorough, departed, turn });
                 }
                 None => self.filling.forget(&from),
             }
@@ -325,6 +331,24 @@ impl Membership {
             self.filling.mark_first();
             self.first_until = now + FIRST_PULLS;
         }
+    }
+
+    /// As after a start, with those known who were there before.
+    fn awoke(&mut self, now: Now, out: &mut Vec<Command>) {
+        self.settling = Some(now + JOINING);
+        self.exchanged = false;
+        let proven: Vec<NodeId> =
+            self.known.values().filter(|known| known.proven).map(|known| known.peer.id).collect();
+        for id in proven {
+            self.filling.owe(id, true, now);
+            self.probe(id, now, out);
+        }
+        let connected = self.known.values().filter(|known| known.connected);
+        if let Some(id) = self.rng.choice(connected.map(|known| known.peer.id).collect::<Vec<_>>())
+        {
+            self.exchange(id, out);
+        }
+        self.changed = true;
     }
 
     fn exchange(&self, id: NodeId, out: &mut Vec<Command>) {

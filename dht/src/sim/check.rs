@@ -58,8 +58,6 @@ pub(super) struct Truth(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
-    /// Whether a put of what is there begins a new life in any case.
-    renews: bool,
     phase: Phase,
     ordered: bool,
     /// Counts whatever makes what is under way doubtful.
@@ -100,9 +98,8 @@ pub(super) struct Wrong {
 }
 
 impl Truth {
-    pub(super) fn new(renews: bool) -> Truth {
+    pub(super) fn new() -> Truth {
         Truth(Mutex::new(State {
-            renews,
             phase: Phase::Whole,
             ordered: true,
             epoch: 0,
@@ -169,8 +166,8 @@ impl Truth {
         let mut state = self.state();
         let Ticket { side, prior, began, .. } = *ticket;
         let spans = state.epoch != ticket.epoch;
-        let (phase, renews) = (state.phase, state.renews);
-        let at = Circumstances { phase, side, prior, spans, renews, began, ended };
+        let phase = state.phase;
+        let at = Circumstances { phase, side, prior, spans, began, ended };
         let register = state.register(&ticket.key, &ticket.value);
         register.changing = false;
         register.changes += 1;
@@ -338,7 +335,7 @@ mod tests {
 
     #[test]
     fn what_was_acknowledged_must_be_there_and_what_was_removed_not() {
-        let truth = Truth::new(true);
+        let truth = Truth::new();
         let put = truth.begin("k", "v", HERE, NOW);
         truth.done(put, HOUR, 2, NOW);
         let before = truth.before("k", Side::WHOLE, NOW);
@@ -355,7 +352,7 @@ mod tests {
 
     #[test]
     fn what_was_not_acknowledged_may_come_into_force_at_any_time() {
-        let truth = Truth::new(true);
+        let truth = Truth::new();
         let name = truth.value("k", 1);
         let put = truth.begin("k", &name, HERE, NOW);
         truth.unknown(put, HOUR, NOW);
@@ -369,7 +366,7 @@ mod tests {
 
     #[test]
     fn a_read_that_saw_the_overlay_tear_says_nothing() {
-        let truth = Truth::new(true);
+        let truth = Truth::new();
         let put = truth.begin("k", "v", HERE, NOW);
         truth.done(put, HOUR, 2, NOW);
         let before = truth.before("k", Side::WHOLE, NOW);

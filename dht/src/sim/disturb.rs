@@ -109,6 +109,7 @@ impl World {
                 Interruption::Suspend { node, lasts } => {
                     self.put_to_sleep(node, true);
                     sleep(lasts).await;
+                    self.nodes.borrow()[node].machine.has_slept(lasts);
                     self.put_to_sleep(node, false);
                 }
                 Interruption::SlowDisk { node, lasts, commit } => {

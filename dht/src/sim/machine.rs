@@ -1,6 +1,9 @@
 //! The clocks of a simulated machine: which boot it is in, and what its wall clock says.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -15,6 +18,7 @@ pub(super) struct Machine {
     /// When the run began.
     began: Instant,
     clocks: Mutex<Clocks>,
+    slept_ms: AtomicU64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +33,7 @@ impl Machine {
     /// A machine whose wall clock is right, in its first boot.
     pub(super) fn new(began: Instant) -> Machine {
         let clocks = Clocks { boot: 1, booted: Instant::now(), ahead_ms: 0 };
-        Machine { began, clocks: Mutex::new(clocks) }
+        Machine { began, clocks: Mutex::new(clocks), slept_ms: AtomicU64::new(0) }
     }
 
     fn clocks(&self) -> MutexGuard<'_, Clocks> {
@@ -42,6 +46,17 @@ impl Machine {
         clocks.boot += 1;
         clocks.booted = Instant::now();
         clocks.ahead_ms = clocks.ahead_ms.saturating_add(jump_ms);
+    }
+
+    /// It has slept for so long.
+    pub(super) fn has_slept(&self, lasted: Duration) {
+        let millis = u64::try_from(lasted.as_millis()).unwrap_or(u64::MAX);
+        self.slept_ms.fetch_add(millis, Ordering::Relaxed);
+    }
+
+    /// For how long it has been asleep.
+    pub(super) fn time_asleep(&self) -> Duration {
+        Duration::from_millis(self.slept_ms.load(Ordering::Relaxed))
     }
 
     /// Reads the clocks.

@@ -70,6 +70,7 @@ impl SimNode {
     pub(super) fn start(&mut self, net: &Net, seed: u64, is_first: bool) {
         let _span = self.span().entered();
         self.starts += 1;
+        let machine = Arc::clone(&self.machine);
         let store = self.disk.mount();
         let started = Instant::now();
         let (link, link_events) = net.plug_in(self.id, hello(Arc::clone(&store), seed), started);
@@ -82,6 +83,7 @@ impl SimNode {
             known: self.known.clone(),
             settle: if is_first { std::time::Duration::ZERO } else { Options::SETTLE },
             started,
+            time_asleep: Arc::new(move || machine.time_asleep()),
             seed,
         });
         net.serve(&self.id, dht.responder());

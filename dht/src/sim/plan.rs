@@ -20,9 +20,6 @@ pub struct Plan {
     pub length: Duration,
     /// What the network does meanwhile.
     pub weather: Weather,
-    /// Whether a put of a value that is there has to begin a new life in any case. Two puts of the
-    /// same value that take the same version are one to the replicas, and live as the shorter one.
-    pub renews: bool,
 }
 
 impl Default for Plan {
@@ -36,7 +33,6 @@ impl Default for Plan {
             kinds: Kind::USUAL.to_vec(),
             length: Duration::from_secs(60),
             weather: Weather { delay, loss: 0.01 },
-            renews: false,
         }
     }
 }

@@ -71,7 +71,7 @@ impl World {
             plan: plan.clone(),
             net,
             nodes: RefCell::default(),
-            truth: Truth::new(plan.renews),
+            truth: Truth::new(),
             rng: RefCell::new(rng),
             outcome: RefCell::default(),
             over: Cell::new(false),
@@ -271,6 +271,10 @@ impl World {
                     return;
                 };
                 let first = first.get_or_insert_with(|| listed.clone());
+                // What expired in between is no difference: then the first reads it so now, too.
+                if *first != listed {
+                    *first = self.read(nodes[0].0, &nodes[0].1, &key).await.unwrap_or_default();
+                }
                 if *first != listed {
                     let what = format!(
                         "{key:?} is read as {listed:?} at node {number}, as {first:?} elsewhere"

@@ -5,6 +5,9 @@ use base::{Entry, Lifetime, Verdict, Version};
 
 use super::{Applied, NoRoom, StoreError};
 
+/// By how much the lives of two copies may differ for what messages took, in milliseconds.
+const ON_THE_WAY_MS: u64 = 250;
+
 /// What the entries of one key use of its quota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Usage {
@@ -42,9 +45,19 @@ pub(super) fn decide(
             Ok(Decision::Write(stored))
         }
         Verdict::Shorten(life) => Ok(Decision::Shorten(life, stored)),
+        Verdict::Same if outlives(arriving, held) => {
+            Ok(Decision::Leave(Applied::EndsSooner(held_version)))
+        }
         Verdict::Same => Ok(Decision::Leave(stored)),
         Verdict::Stale(version) => Ok(Decision::Leave(Applied::Stale(version))),
     }
+}
+
+/// Whether the copy lives on for so much longer than what is held that messages' ways do not account for
+/// it.
+fn outlives(arriving: &Entry, held: Option<&Entry>) -> bool {
+    let ends = |entry: &Entry| entry.remaining().as_millis();
+    held.is_some_and(|held| ends(arriving) > ends(held) + ON_THE_WAY_MS)
 }
 
 fn check_room(arriving: &Entry, held: Option<&Entry>, usage: Usage) -> Result<(), NoRoom> {
@@ -100,6 +113,10 @@ mod tests {
         let shorter = decide(&put("v", 4, 9), Some(&held), usage);
         assert_eq!(shorter, Ok(Decision::Shorten(Lifetime::from_millis(9), REPLACED)));
         assert_eq!(decide(&held, Some(&held), usage), Ok(Decision::Leave(REPLACED)));
+        let later = decide(&put("v", 4, 10 + ON_THE_WAY_MS), Some(&held), usage);
+        assert_eq!(later, Ok(Decision::Leave(REPLACED)));
+        let longer = decide(&put("v", 4, 11 + ON_THE_WAY_MS), Some(&held), usage);
+        assert_eq!(longer, Ok(Decision::Leave(Applied::EndsSooner(Version::new(4)))));
     }
 
     #[test]

@@ -86,8 +86,6 @@ pub(super) struct Circumstances {
     pub(super) prior: Prior,
     /// Whether the phase changed under way.
     pub(super) spans: bool,
-    /// Whether a put of what is there begins a new life in any case.
-    pub(super) renews: bool,
     pub(super) began: Duration,
     pub(super) ended: Duration,
 }
@@ -144,8 +142,7 @@ impl Register {
         if let Deed::Put(ttl) = deed {
             let earliest = at.began + ttl;
             // Where copies of several puts may meet any of them may win.
-            let keeps =
-                (torn || at.spans || self.maybe_put || !at.renews) && (was || self.maybe_put);
+            let keeps = (torn || at.spans || self.maybe_put) && (was || self.maybe_put);
             self.earliest = Some(match self.earliest {
                 Some(before) if keeps && before + SLACK > at.began => before.min(earliest),
                 _ => earliest,
@@ -301,7 +298,7 @@ mod tests {
     fn act(register: &mut Register, deed: Deed, phase: Phase, side: Side, at: u64) {
         let prior = register.prior();
         let (began, ended) = (s(at), s(at));
-        let at = Circumstances { phase, side, prior, spans: false, renews: true, began, ended };
+        let at = Circumstances { phase, side, prior, spans: false, began, ended };
         register.changes += 1;
         register.done(deed, 2, at);
     }
