@@ -94,12 +94,11 @@ fn execute(node: &Arc<Node>, command: Command, remembered: &Remembered, warnings
             report(node, async move { Some(Event::Probed(id, probe.await)) });
         }
         Command::ProbeFor { helper, target } => report(node, probe_for(node, helper, target)),
-        Command::Repair { from, thorough, departed, turn } => {
-            let (id, repair) =
-                (from.id, repair(Arc::clone(node), from, thorough, (departed, turn)));
+        Command::Repair { from, scope, departed, turn } => {
+            let (id, repair) = (from.id, repair(Arc::clone(node), from, scope, (departed, turn)));
             report(node, async move {
                 let end = repair.await;
-                debug!(peer = %id, thorough, ?end, "repaired");
+                debug!(peer = %id, ?scope, ?end, "repaired");
                 Some(Event::Pulled(id, end))
             });
         }

@@ -12,7 +12,7 @@ use tracing::warn;
 
 use crate::node::Node;
 use crate::overlay::Peer;
-use crate::overlay::filling::PullEnd;
+use crate::overlay::filling::{PullEnd, Scope};
 use crate::overlay::reconcile::{Reconcile, Step};
 use crate::overlay::share::in_common;
 use crate::overlay::view::View;
@@ -35,18 +35,20 @@ const LATER_MAX: u32 = 20;
 /// Why a repair ended before all was here.
 struct Ended(PullEnd);
 
-/// Copies everything a member has that this node should keep and lacks. `thorough`: all of it, however
-/// long nothing is found; else it may leave the rest to the next time. Where `departed` members kept
-/// something there are the fewest copies: there it begins.
+/// Copies what a member has that this node should keep and lacks. Where `departed` members kept something
+/// there are the fewest copies: there it begins, else at another place with each turn.
 pub(crate) async fn repair(
     node: Arc<Node>,
     peer: Arc<Peer>,
-    thorough: bool,
+    scope: Scope,
     (departed, turn): (Vec<Place>, usize),
 ) -> PullEnd {
     let view = node.view.load_full();
-    let ranges = in_order(in_common(&view, &peer.place, NEAR), &view, &departed, turn);
-    let mut repair = Repair { node, peer, reconcile: Reconcile::new(ranges, thorough) };
+    let with = if scope == Scope::Mine { view.me().place } else { peer.place };
+    let ranges = in_common(&view, &with, NEAR);
+    let ranges = in_order(ranges, &view, &departed, turn);
+    let mut repair =
+        Repair { node, peer, reconcile: Reconcile::new(ranges, scope != Scope::Routine) };
     // A part that leads nowhere, again and again, must not hold a place among the few repairs.
     match timeout(REPAIR_MAX, repair.run()).await {
         Ok(Ok(())) => PullEnd::Done,

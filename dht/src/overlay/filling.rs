@@ -53,12 +53,22 @@ pub(crate) struct Filling {
     next_routine: Now,
 }
 
+/// What a pull looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// All places this node keeps: the other may have something there that it kept before, with others.
+    Mine,
+    /// All places both keep.
+    Common,
+    /// The same, but for what the next will do as well.
+    Routine,
+}
+
 /// A pull to begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Begin {
     pub(crate) from: NodeId,
-    /// Whether all has to be looked at, however little comes of it.
-    pub(crate) thorough: bool,
+    pub(crate) scope: Scope,
 }
 
 #[derive(Debug)]
@@ -141,7 +151,12 @@ impl Filling {
         for (from, pull) in due.take(AT_ONCE.saturating_sub(running)) {
             pull.began = Some(now);
             self.compared.insert(*from, now);
-            begun.push(Begin { from: *from, thorough: pull.thorough });
+            let scope = match (pull.gap, pull.thorough) {
+                (true, _) => Scope::Mine,
+                (false, true) => Scope::Common,
+                (false, false) => Scope::Routine,
+            };
+            begun.push(Begin { from: *from, scope });
         }
         begun
     }
@@ -228,7 +243,7 @@ mod tests {
     fn a_gap_closes_when_its_pull_is_done() {
         let (mut filling, from) = (Filling::default(), peer(1).id);
         filling.owe(from, true, at(0));
-        assert_eq!(filling.begin(at(0)), [Begin { from, thorough: true }]);
+        assert_eq!(filling.begin(at(0)), [Begin { from, scope: Scope::Mine }]);
         assert!(filling.begin(at(0)).is_empty(), "one pull from one member");
         assert!(filling.has_gap(&from));
         assert_eq!(filling.ended(&from, PullEnd::Failed, at(10)), Ok(()));
@@ -291,8 +306,8 @@ mod tests {
             if filling.is_routine_due(now) {
                 filling.routine(&neighbours, now);
             }
-            for Begin { from, thorough } in filling.begin(now) {
-                assert!(!thorough);
+            for Begin { from, scope } in filling.begin(now) {
+                assert_eq!(scope, Scope::Routine);
                 seen.insert(from);
                 filling.ended(&from, PullEnd::Done, now).unwrap();
             }

@@ -11,7 +11,7 @@ use base::{NodeId, Place};
 
 use super::detector::{Belief, NEIGHBOURS, ROUND};
 use super::exchange::Exchanges;
-use super::filling::{Begin, Filling, PullEnd};
+use super::filling::{Begin, Filling, PullEnd, Scope};
 use super::guests::Guests;
 use super::known::{Known, REDIAL};
 use super::lost::Lost;
@@ -72,7 +72,7 @@ pub(crate) enum Command {
     /// Copy from it what it has and this node should; where these departed kept something first.
     Repair {
         from: Arc<Peer>,
-        thorough: bool,
+        scope: Scope,
         departed: Vec<Place>,
         /// Where to begin: another place each time.
         turn: usize,
@@ -208,13 +208,13 @@ impl Membership {
     /// Begins what is to be copied, and publishes what has changed: once for all events that came
     /// together.
     pub(crate) fn settle_up(&mut self, now: Now, out: &mut Vec<Command>) {
-        for Begin { from, thorough } in self.filling.begin(now) {
+        for Begin { from, scope } in self.filling.begin(now) {
             match self.known.get(&from) {
                 Some(known) => {
                     let (from, departed) =
                         (Arc::clone(&known.peer), self.filling.departed_places());
                     let turn = self.rng.usize(..);
-                    out.push(Command::Repair { from, thorough, departed, turn });
+                    out.push(Command::Repair { from, scope, departed, turn });
                 }
                 None => self.filling.forget(&from),
             }

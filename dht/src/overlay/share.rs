@@ -35,7 +35,7 @@ pub(crate) fn around<'a>(of: Place, members: impl Iterator<Item = &'a Place>) ->
 }
 
 /// The ranges of places to which this node and another member both are among the `count` closest: what
-/// both of them keep. In order.
+/// both of them keep; or, if the other is this node, what it keeps. In order.
 pub(crate) fn in_common(view: &View, other: &Place, count: usize) -> Vec<Prefix> {
     let mine = view.me().place;
     let whole = around(mine, view.members().iter().map(|member| &member.peer.place));
