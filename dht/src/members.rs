@@ -79,10 +79,10 @@ fn execute(node: &Arc<Node>, command: Command, remembered: &Remembered, warnings
             let node = Arc::clone(node);
             report(&node.clone(), async move {
                 let reply = question(&node, &peer, Request::Members, HELP).await;
-                let Some(Ok(Reply::Members(contacts))) = reply else {
+                let Some(Ok(Reply::Members { contacts, settled })) = reply else {
                     return Some(Event::Exchanged(None));
                 };
-                Some(Event::Exchanged(Some(contacts)))
+                Some(Event::Exchanged(Some((contacts, settled))))
             });
         }
         Command::Disconnect(peer) => node.link.disconnect(peer),

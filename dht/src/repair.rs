@@ -21,8 +21,9 @@ use crate::serve::{NEAR, question};
 use crate::store::{Applied, Digest, Fingerprint, ListLimit, NoRoom, StoreError};
 use crate::wire::{HAVE_MAX, Pull, Pulled, Refusal, Reply, Request};
 
-/// How long an answer may take.
-const ANSWER: Duration = Duration::from_secs(10);
+/// How long an answer may take, and how often a question is asked again without one: either may be lost.
+const ANSWER: Duration = Duration::from_secs(3);
+const TRIES: u32 = 3;
 /// How long all of it may take; what is left the next one brings.
 const REPAIR_MAX: Duration = Duration::from_secs(120);
 /// Bytes of entries one repair copies in a second, so that the air is left to others.
@@ -138,10 +139,15 @@ impl Repair {
     }
 
     async fn ask(&self, request: Request) -> Result<Reply, Ended> {
-        for _ in 0..LATER_MAX {
+        let (mut laters, mut silences) = (0, 0);
+        while laters < LATER_MAX {
             match question(&self.node, &self.peer, request.clone(), ANSWER).await {
-                Some(Ok(Reply::Refused { why: Refusal::Later, .. })) => sleep(LATER).await,
+                Some(Ok(Reply::Refused { why: Refusal::Later, .. })) => {
+                    laters += 1;
+                    sleep(LATER).await;
+                }
                 Some(Ok(reply)) => return Ok(reply),
+                None if silences + 1 < TRIES => silences += 1,
                 Some(Err(_)) | None => return Err(Ended(PullEnd::Failed)),
             }
         }

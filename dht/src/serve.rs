@@ -71,7 +71,8 @@ pub(crate) fn respond(node: &Arc<Node>, from: NodeId, request: Request) -> Respo
             // The first is the asker itself, if it is a member.
             let known = view.closest(&from.place(), MEMBERS_MAX).into_iter();
             let others = known.filter(|m| m.peer.id != from && m.peer.id != node.me.id && m.well);
-            Response::Now(Reply::Members(others.map(Member::contact).collect()))
+            let contacts = others.map(Member::contact).collect();
+            Response::Now(Reply::Members { contacts, settled: view.can_tell() })
         }
         Request::Digests(ranges) => {
             let digests = ranges.iter().map(|range| node.store.digest(range));

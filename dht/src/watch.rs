@@ -61,6 +61,7 @@ impl Dht {
             waiting.state.borrow_and_update();
             let entries = match self.all_entries(place).await {
                 Ok(entries) => entries,
+                Err(_) if node.is_leaving() => return Err(stops()),
                 // It lasts longer than one read may.
                 Err(DhtError::NoQuorum(_)) if Instant::now() < deadline => continue,
                 Err(error) => return Err(error),
@@ -73,10 +74,7 @@ impl Dht {
             let mut stopping = node.stopping.subscribe();
             let reason = tokio::select! {
                 reason = until_reason_to_look(&mut waiting, &entries, deadline) => reason,
-                _ = stopping.wait_for(|stopping| *stopping) => {
-                    let text = "this super-node is stopping; watch at another one";
-                    return Err(DhtError::NoQuorum(text.into()));
-                }
+                _ = stopping.wait_for(|stopping| *stopping) => return Err(stops()),
             };
             pause = match reason {
                 Reason::Told => (pause * 2).clamp(PAUSE_MIN, PAUSE_MAX),
@@ -99,6 +97,10 @@ impl Dht {
             }
         }
     }
+}
+
+fn stops() -> DhtError {
+    DhtError::NoQuorum("this super-node is stopping; watch at another one".into())
 }
 
 /// Why to look again.

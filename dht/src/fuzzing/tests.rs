@@ -83,7 +83,10 @@ fn messages() -> Vec<(&'static str, Message)> {
         ("alive", answer(Reply::Alive(0xfeed))),
         ("heard", answer(Reply::Heard)),
         ("silent", answer(Reply::Silent)),
-        ("members", answer(Reply::Members(vec![contact(1), contact(2)]))),
+        (
+            "members",
+            answer(Reply::Members { contacts: vec![contact(1), contact(2)], settled: true }),
+        ),
         ("pulled", answer(Reply::Pulled(pulled))),
         ("refused", answer(refused)),
         ("hello", Message::Notice(Notice::Hello(hello))),

@@ -21,6 +21,8 @@ pub(super) struct Known {
     /// Whether it has been connected, or was a member the last time; else somebody only says so.
     pub(super) proven: bool,
     pub(super) connected: bool,
+    /// Another member that knows who is there named it.
+    pub(super) told: bool,
     /// It closed the connection because it had too many.
     pub(super) parted: bool,
     pub(super) since: Now,
@@ -37,6 +39,7 @@ impl Known {
             addresses: addresses.into(),
             proven: false,
             connected: false,
+            told: false,
             parted: false,
             since: now,
             belief: Belief::default(),
@@ -47,6 +50,13 @@ impl Known {
 
     pub(super) fn contact(&self) -> Contact {
         Contact { id: self.peer.id, addresses: self.addresses.to_vec() }
+    }
+
+    /// Whether a node that looks around has met it, or need not: one that is only remembered, and that
+    /// nobody names who knows.
+    pub(super) fn needs_no_waiting(&self) -> bool {
+        let is_memory = self.proven && self.start.is_none() && !self.told;
+        self.connected || self.parted || is_memory
     }
 
     /// As the choice of whom to know sees it.

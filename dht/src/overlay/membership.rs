@@ -32,6 +32,8 @@ const FIRST_PULLS: Duration = Duration::from_secs(15);
 /// at first, and at most.
 const LOOK_NEAR_FIRST: Duration = Duration::from_secs(1);
 const LOOK_NEAR_MOST: Duration = Duration::from_secs(16);
+/// Until another member is asked who is there, if the one that was asked does not know.
+const ASK_AGAIN: Duration = Duration::from_millis(300);
 /// Looking around for others, once there is one to ask, takes no longer.
 const JOINING: Duration = Duration::from_millis(2500);
 
@@ -46,8 +48,8 @@ pub(crate) enum Event {
     Probed(NodeId, Option<u64>),
     /// Another member hears this one.
     Vouched(NodeId),
-    /// Whom another member knows; `None` if it did not say.
-    Exchanged(Option<Vec<Contact>>),
+    /// Whom another member knows, and whether that is all; `None` if it did not say.
+    Exchanged(Option<(Vec<Contact>, bool)>),
     /// A pull from it has ended.
     Pulled(NodeId, PullEnd),
     /// The machine slept: others have gone on without this node.
@@ -103,9 +105,11 @@ pub(crate) struct Membership {
     settling: Option<Now>,
     /// Until when the first pulls keep it from saying that anything is not there.
     first_until: Now,
-    /// Whether the link has asked around, and a member was asked whom it knows.
-    searched: bool,
+    /// Whether a member that knows has told who is there; else when to ask another.
     exchanged: bool,
+    ask_again: Now,
+    /// Whether it was alone until now, and knew it.
+    was_alone: bool,
     exchanges: Exchanges,
     /// Of the view published last.
     digest: u64,
@@ -143,8 +147,9 @@ impl Membership {
             filling: Filling::default(),
             settling: (!settle.is_zero()).then_some(settle),
             first_until: Now::ZERO,
-            searched: false,
             exchanged: false,
+            ask_again: Now::ZERO,
+            was_alone: false,
             exchanges: Exchanges::default(),
             digest: 0,
             lost: Lost::default(),
@@ -179,10 +184,15 @@ impl Membership {
                 }
             }
             Event::Exchanged(contacts) => {
-                // If it was not told, time settles it.
-                self.exchanged |= contacts.is_some();
-                for contact in contacts.into_iter().flatten() {
-                    self.learned(contact, now, out);
+                // Whoever looks around itself does not know everybody yet.
+                let (contacts, settled) = contacts.unwrap_or_default();
+                self.exchanged |= settled;
+                for contact in contacts {
+                    if let Some(known) = self.known.get_mut(&contact.id) {
+                        known.told |= settled;
+                    } else {
+                        self.learned(contact, now, out);
+                    }
                 }
             }
             Event::Probed(id, None) => {
@@ -253,7 +263,8 @@ impl Membership {
                 }
             }
             LinkEvent::Learned(contact) => self.learned(contact, now, out),
-            LinkEvent::Searched => self.searched = true,
+            // Whom it found it has told.
+            LinkEvent::Searched => {}
             LinkEvent::Notice(from, Notice::Bye(Bye::Leaving)) => {
                 self.departed(from, true, now, out)
             }
@@ -271,7 +282,7 @@ impl Membership {
     }
 
     fn tick(&mut self, now: Now, out: &mut Vec<Command>) {
-        self.settle(now);
+        self.settle(now, out);
         let ids: Vec<NodeId> = self.known.keys().copied().collect();
         for id in ids {
             self.refresh(id, out);
@@ -315,18 +326,26 @@ impl Membership {
     }
 
     /// Whether it has looked around for long enough, or has met all it was told of.
-    fn settle(&mut self, now: Now) {
+    fn settle(&mut self, now: Now, out: &mut Vec<Command>) {
         if !self.first_until.is_zero() && (now >= self.first_until || !self.filling.owes_first()) {
             self.first_until = Now::ZERO;
             self.changed = true;
         }
         let Some(until) = self.settling else { return };
-        let met_all = self.searched
-            && self.exchanged
-            && self.known.values().any(|known| known.connected)
-            && self.known.values().all(|known| known.connected || known.parted);
+        let connected = self.known.values().filter(|known| known.connected);
+        let connected: Vec<NodeId> = connected.map(|known| known.peer.id).collect();
+        if !self.exchanged && self.ask_again <= now {
+            self.ask_again = now + ASK_AGAIN;
+            if let Some(id) = self.rng.choice(&connected) {
+                self.exchange(*id, out);
+            }
+        }
+        let met_all = self.exchanged
+            && !connected.is_empty()
+            && self.known.values().all(Known::needs_no_waiting);
         if met_all || now >= until {
             self.settling = None;
+            self.was_alone = false;
             self.changed = true;
             self.filling.mark_first();
             self.first_until = now + FIRST_PULLS;
@@ -423,6 +442,9 @@ impl Membership {
             let proven = self.known.values().filter(|known| known.proven);
             let rows: Vec<_> = proven.map(Known::row).collect();
             view.set_known_bits(table::known_bits(&self.me.place, &rows));
+        }
+        if self.was_alone {
+            view.set_can_tell();
         }
         view.set_starting(self.filling.owes_first() && !self.first_until.is_zero());
         view

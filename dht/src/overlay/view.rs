@@ -40,6 +40,8 @@ pub(crate) struct View {
     heads: Vec<u128>,
     by_id: HashMap<NodeId, usize>,
     settled: bool,
+    /// Whether what it says of who is there is all there is to say.
+    can_tell: bool,
     /// Whether it is still copying what there was before it came.
     starting: bool,
     /// Where members were whose share of the keys is still being copied.
@@ -76,6 +78,7 @@ impl View {
             heads,
             by_id,
             settled,
+            can_tell: settled,
             starting: false,
             departed,
             unpulled,
@@ -107,6 +110,16 @@ impl View {
             return self.replicas(place);
         }
         self.closest_of(place, REPLICAS, |member| member.connected)
+    }
+
+    /// A node that was alone until now can tell who is there, although it looks around.
+    pub(crate) fn set_can_tell(&mut self) {
+        self.can_tell = true;
+    }
+
+    /// Whether this node can tell another who is there.
+    pub(crate) fn can_tell(&self) -> bool {
+        self.can_tell
     }
 
     /// This node.

@@ -67,7 +67,10 @@ fn reply_body(reply: &Reply) -> Body {
         Reply::Stale(version) => Body::Stale(version.number()),
         Reply::NotMine(closer) => Body::NotMine(contacts(closer)),
         Reply::Alive(digest) => Body::Alive(*digest),
-        Reply::Members(members) => Body::Members(contacts(members)),
+        Reply::Members { contacts, settled } => {
+            let contacts = self::contacts(contacts).contacts;
+            Body::Members(schema::Members { contacts, settled: *settled })
+        }
         Reply::Heard => Body::Heard(Empty {}),
         Reply::Silent => Body::Silent(Empty {}),
         Reply::Pulled(pulled) => {

@@ -97,7 +97,12 @@ pub(crate) enum Reply {
     /// To [`Request::ProbeFor`]: it did not answer.
     Silent,
     /// To [`Request::Members`]: those it knows to be well, the closest to the asker first.
-    Members(Vec<Contact>),
+    Members {
+        /// They.
+        contacts: Vec<Contact>,
+        /// Whether it knows who is there; else it is looking around itself.
+        settled: bool,
+    },
     /// To [`Request::Digests`], in its order.
     Digests(Vec<Digest>),
     /// To [`Request::Pull`].

@@ -74,10 +74,13 @@ pub(crate) fn decode(frame: Bytes) -> Parsed<Message> {
         Body::Listed(body) => reply(Reply::Listed(listed(body)?)),
         Body::Applied(_) => reply(Reply::Applied),
         Body::Stale(version) => reply(Reply::Stale(Version::new(version))),
-        Body::NotMine(body) => reply(Reply::NotMine(contacts(&body, REFERRAL_MAX)?)),
+        Body::NotMine(body) => reply(Reply::NotMine(contacts(&body.contacts, REFERRAL_MAX)?)),
         Body::Alive(digest) => reply(Reply::Alive(digest)),
         Body::AskMembers(_) => request(Request::Members),
-        Body::Members(body) => reply(Reply::Members(contacts(&body, MEMBERS_MAX)?)),
+        Body::Members(body) => {
+            let contacts = contacts(&body.contacts, MEMBERS_MAX)?;
+            reply(Reply::Members { contacts, settled: body.settled })
+        }
         Body::Heard(_) => reply(Reply::Heard),
         Body::Silent(_) => reply(Reply::Silent),
         Body::Digests(body) => reply(Reply::Digests(digests(&body)?)),
@@ -195,14 +198,14 @@ fn hello(body: schema::Hello) -> Parsed<Hello> {
     Ok(Hello { version: body.version, oldest: body.oldest, holds: body.holds, start: body.start })
 }
 
-fn contacts(body: &schema::Contacts, max: usize) -> Parsed<Vec<Contact>> {
-    check_count("contacts", body.contacts.len(), max)?;
+fn contacts(bodies: &[schema::Contact], max: usize) -> Parsed<Vec<Contact>> {
+    check_count("contacts", bodies.len(), max)?;
     let contact = |body: &schema::Contact| {
         check_count("addresses", body.addresses.len(), ADDRESSES_MAX)?;
         let addresses = body.addresses.iter().map(address).collect::<Parsed<_>>()?;
         Ok(Contact { id: node_id("contacts", &body.id)?, addresses })
     };
-    body.contacts.iter().map(contact).collect()
+    bodies.iter().map(contact).collect()
 }
 
 fn placed(body: schema::Entry) -> Parsed<(Place, Entry)> {

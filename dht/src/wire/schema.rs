@@ -54,7 +54,7 @@ pub(super) enum Body {
     #[prost(message, tag = "19")]
     AskMembers(Empty),
     #[prost(message, tag = "20")]
-    Members(Contacts),
+    Members(Members),
     #[prost(message, tag = "21")]
     AskDigests(Ranges),
     #[prost(message, tag = "22")]
@@ -134,6 +134,14 @@ pub(super) struct Apply {
 pub(super) struct Contacts {
     #[prost(message, repeated, tag = "1")]
     pub(super) contacts: Vec<Contact>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Members {
+    #[prost(message, repeated, tag = "1")]
+    pub(super) contacts: Vec<Contact>,
+    #[prost(bool, tag = "2")]
+    pub(super) settled: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -108,7 +108,8 @@ fn reply() -> impl Strategy<Value = Reply> {
         Just(Reply::Applied),
         any::<u64>().prop_map(|version| Reply::Stale(Version::new(version))),
         prop::collection::vec(contact(), 0..=REFERRAL_MAX).prop_map(Reply::NotMine),
-        prop::collection::vec(contact(), 0..20).prop_map(Reply::Members),
+        (prop::collection::vec(contact(), 0..20), any::<bool>())
+            .prop_map(|(contacts, settled)| Reply::Members { contacts, settled }),
         any::<u64>().prop_map(Reply::Alive),
         Just(Reply::Heard),
         Just(Reply::Silent),

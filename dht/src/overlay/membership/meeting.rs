@@ -33,7 +33,7 @@ impl Membership {
         // Meeting others for the first time, it does not know yet who else is there.
         if self.settling.is_none() && !self.known.values().any(|known| known.proven) {
             self.settling = Some(now + JOINING);
-            (self.searched, self.exchanged) = (false, false);
+            (self.exchanged, self.was_alone) = (false, true);
         }
         let was_lost = self.lost.found(&id);
         let before = self.known.remove(&id);
