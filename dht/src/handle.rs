@@ -23,7 +23,7 @@ use crate::link::{JoinError, Link, LinkEvent, Responder};
 use crate::listing::PageBuilder;
 use crate::meters::Meters;
 use crate::node::Node;
-use crate::overlay::membership::Membership;
+use crate::overlay::membership::{Event, Membership};
 use crate::overlay::read::{Consistency, Read};
 use crate::overlay::view::{Member, View};
 use crate::overlay::write::Write;
@@ -234,6 +234,8 @@ impl Dht {
     /// [`JoinError`] when nobody is there, or nobody this node understands.
     pub async fn join(&self, address: SocketAddr) -> Result<NodeId, JoinError> {
         let node = &self.inner.node;
+        // If so much is waiting there, it is told of others anyway.
+        let _ = node.events.try_send(Event::Joining);
         let id = node.link.join(address).await?;
         // Whoever asks next must not be answered by a node that does not know yet that it joined.
         let _ = timeout(JOINED, async {

@@ -32,6 +32,8 @@ const FIRST_PULLS: Duration = Duration::from_secs(15);
 /// at first, and at most.
 const LOOK_NEAR_FIRST: Duration = Duration::from_secs(1);
 const LOOK_NEAR_MOST: Duration = Duration::from_secs(16);
+/// Until a node that ought to meet others, and meets nobody, believes to be alone.
+const EXPECTED: Duration = Duration::from_secs(10);
 /// Until another member is asked who is there, if the one that was asked does not know.
 const ASK_AGAIN: Duration = Duration::from_millis(300);
 /// Looking around for others, once there is one to ask, takes no longer.
@@ -54,6 +56,8 @@ pub(crate) enum Event {
     Pulled(NodeId, PullEnd),
     /// The machine slept: others have gone on without this node.
     Awoke,
+    /// Somebody is being joined: there ought to be others.
+    Joining,
     /// Time has passed.
     Tick,
 }
@@ -108,6 +112,8 @@ pub(crate) struct Membership {
     /// Whether a member that knows has told who is there; else when to ask another.
     exchanged: bool,
     ask_again: Now,
+    /// Whether there ought to be others: those it knew when it ran last, or whom it was told to join.
+    expects_others: bool,
     /// Whether it was alone until now, and knew it.
     was_alone: bool,
     exchanges: Exchanges,
@@ -140,6 +146,7 @@ impl Membership {
             known.insert(contact.id, Known { proven: true, belief, redial, ..new });
         }
         // Whoever was there the last time is looked for in any case.
+        let expects_others = !known.is_empty();
         let settle = if known.is_empty() { settle } else { settle.max(JOINING) };
         Membership {
             me,
@@ -150,6 +157,7 @@ impl Membership {
             exchanged: false,
             ask_again: Now::ZERO,
             was_alone: false,
+            expects_others,
             exchanges: Exchanges::default(),
             digest: 0,
             lost: Lost::default(),
@@ -211,6 +219,7 @@ impl Membership {
                 self.changed = true;
             }
             Event::Awoke => self.awoke(now, out),
+            Event::Joining => self.expects_others = true,
             Event::Tick => self.tick(now, out),
         }
     }
@@ -340,6 +349,11 @@ impl Membership {
                 self.exchange(*id, out);
             }
         }
+        // Who ought to meet others and met nobody waits for longer before it believes to be alone.
+        let until = match self.expects_others && connected.is_empty() {
+            true => until.max(EXPECTED),
+            false => until,
+        };
         let met_all = self.exchanged
             && !connected.is_empty()
             && self.known.values().all(Known::needs_no_waiting);

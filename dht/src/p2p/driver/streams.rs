@@ -20,7 +20,7 @@ use crate::p2p::substreams::StreamEvent;
 use crate::wire::{Contact, OLDEST_VERSION, VERSION};
 
 /// How long the side that does not open the small stream waits for it before it opens one.
-const OTHER_OPENS: Duration = Duration::from_secs(3);
+const OTHER_OPENS: Duration = Duration::from_millis(500);
 /// How long a peer that has said hello is waited for to say where it listens.
 const IDENTIFY_MAX: Duration = Duration::from_secs(1);
 /// A stream that ended is opened again after this: mostly the connection ends too.
