@@ -120,7 +120,6 @@ impl Filling {
     /// Compares with one of the members that keep something with this node, if nothing better is to be
     /// done and it is time: with the one it was done with longest ago.
     pub(crate) fn routine(&mut self, neighbours: &[NodeId], now: Now) {
-        self.compared.retain(|member, _| neighbours.contains(member));
         let count = u32::try_from(neighbours.len()).unwrap_or(u32::MAX).max(1);
         self.next_routine = now + (REPAIR_INTERVAL / count).clamp(ROUTINE_MIN, ROUTINE_MAX);
         if let Some(member) = neighbours.iter().min_by_key(|member| self.compared.get(member)) {
@@ -140,6 +139,7 @@ impl Filling {
     /// A member is not there any more: nothing can be pulled from it.
     pub(crate) fn forget(&mut self, member: &NodeId) {
         self.pulls.remove(member);
+        self.compared.remove(member);
         self.done_with(member, Now::MAX);
     }
 
@@ -312,6 +312,25 @@ mod tests {
                 filling.ended(&from, PullEnd::Done, now).unwrap();
             }
             now += Duration::from_millis(100);
+        }
+        assert_eq!(seen.len(), neighbours.len());
+    }
+
+    #[test]
+    fn who_is_suspected_now_and_then_does_not_come_before_the_others() {
+        let mut filling = Filling::default();
+        let neighbours: Vec<NodeId> = (1..=10).map(|n| peer(n).id).collect();
+        let (mut now, mut seen) = (at(0), BTreeSet::new());
+        for round in 0..20 {
+            // A suspect is left out for once.
+            let well: Vec<NodeId> =
+                neighbours.iter().copied().filter(|id| *id != neighbours[round % 2]).collect();
+            now += ROUTINE_MAX;
+            filling.routine(&well, now);
+            for from in begun(&mut filling, now) {
+                seen.insert(from);
+                filling.ended(&from, PullEnd::Done, now).unwrap();
+            }
         }
         assert_eq!(seen.len(), neighbours.len());
     }
