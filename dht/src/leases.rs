@@ -73,7 +73,7 @@ impl Leases {
         let table = &mut *table;
         table.sweep(now);
         let until = now + lease.min(LEASE_MAX);
-        let mut all = self.count.load(Ordering::Relaxed).min(table.leases());
+        let mut all = table.leases();
         let mut granted = true;
         for place in places {
             if lease.is_zero() {
@@ -94,7 +94,10 @@ impl Leases {
             all += 1;
             leases.push(Lease { watcher, until });
         }
-        table.places.retain(|_, leases| !leases.is_empty());
+        // Nothing else leaves a place without leases.
+        if !granted || lease.is_zero() {
+            table.places.retain(|_, leases| !leases.is_empty());
+        }
         self.count.store(table.leases(), Ordering::Relaxed);
         granted
     }

@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn each_kind_of_interruption_is_survived() {
-        for (seed, kind) in (0..).zip(Kind::USUAL) {
+        for (seed, kind) in (0..).zip(Kind::ALL) {
             let plan = Plan {
                 kinds: vec![kind],
                 interruptions: 1,

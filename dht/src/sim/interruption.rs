@@ -61,23 +61,6 @@ impl Kind {
         Kind::Quiet,
     ];
 
-    /// Those that a run has when nobody says otherwise.
-    pub const USUAL: [Kind; 13] = [
-        Kind::Crash,
-        Kind::Leave,
-        Kind::LostDisk,
-        Kind::LostDisks,
-        Kind::Split,
-        Kind::Outage,
-        Kind::Suspend,
-        Kind::WrongClock,
-        Kind::SlowDisk,
-        Kind::FullDisk,
-        Kind::AllDown,
-        Kind::Overlap,
-        Kind::Quiet,
-    ];
-
     /// Its name on the command line.
     pub const fn name(self) -> &'static str {
         match self {

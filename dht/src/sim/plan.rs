@@ -30,7 +30,7 @@ impl Default for Plan {
             nodes: 12,
             clients: 6,
             interruptions: 4,
-            kinds: Kind::USUAL.to_vec(),
+            kinds: Kind::ALL.to_vec(),
             length: Duration::from_secs(60),
             weather: Weather { delay, loss: 0.01 },
         }
