@@ -18,6 +18,7 @@ mod clients;
 mod disk;
 mod disturb;
 mod interruption;
+mod liar;
 mod link;
 mod log;
 mod machine;
@@ -75,6 +76,21 @@ mod tests {
             };
             let outcome = holds(seed, &plan);
             assert!(outcome.checked > 100, "{kind}: {outcome:?}");
+        }
+    }
+
+    #[test]
+    fn one_that_lies_makes_nobody_else_lie() {
+        for seed in 0..3 {
+            let plan = Plan {
+                nodes: 6,
+                liars: 1,
+                interruptions: 0,
+                length: Duration::from_secs(30),
+                ..Plan::default()
+            };
+            let outcome = holds(seed, &plan);
+            assert!(outcome.acknowledged > 300 && outcome.checked > 300, "{outcome:?}");
         }
     }
 

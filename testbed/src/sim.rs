@@ -31,6 +31,10 @@ pub(crate) struct SimArgs {
     /// Nodes
     #[arg(long, default_value_t = Plan::default().nodes)]
     nodes: usize,
+    /// How many of them lie: they acknowledge what they do not keep, hide, show what was removed, and
+    /// make up members, versions and digests. Needs --interruptions 0
+    #[arg(long, default_value_t = 0)]
+    liars: usize,
     /// Clients that put, get and remove all the time
     #[arg(long, default_value_t = Plan::default().clients)]
     clients: usize,
@@ -72,12 +76,16 @@ impl SimArgs {
         if self.nodes < 2 && self.interruptions > 0 {
             bail!("one node alone cannot be interrupted; give --interruptions 0, or more --nodes");
         }
+        if self.liars > 0 && (self.interruptions > 0 || self.nodes < 3 * self.liars) {
+            bail!("--liars needs --interruptions 0, and three times as many --nodes at least");
+        }
         if !(0.0..=50.0).contains(&self.loss) {
             bail!("--loss is in percent, between 0 and 50");
         }
         let delay = (Duration::from_millis(1), Duration::from_millis(self.delay_ms.max(1)));
         Ok(Plan {
             nodes: self.nodes,
+            liars: self.liars,
             clients: self.clients,
             interruptions: self.interruptions,
             kinds: self.kinds.clone(),
@@ -90,9 +98,10 @@ impl SimArgs {
     fn again(&self, seed: u64) -> String {
         let kinds: Vec<&str> = self.kinds.iter().map(|kind| kind.name()).collect();
         format!(
-            "testbed sim --seed {seed} --nodes {} --clients {} --interruptions {} --kinds {} \
+            "testbed sim --seed {seed} --nodes {} --liars {} --clients {} --interruptions {} --kinds {} \
              --seconds {} --loss {} --delay-ms {} --verbose",
             self.nodes,
+            self.liars,
             self.clients,
             self.interruptions,
             kinds.join(","),

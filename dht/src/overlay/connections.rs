@@ -21,16 +21,21 @@ pub(crate) struct Candidate {
     pub(crate) since: Now,
     /// When it was heard last.
     pub(crate) heard: Now,
+    /// Whether there is something to be asked of it: it would be dialled again at once.
+    pub(crate) wanted: bool,
 }
 
 /// Whom to part from: never the closest to `me`, nor the oldest of each distance while there are
-/// others; of the rest, who was not heard for longest.
+/// others; of the rest, of whom nothing is wanted, and who was not heard for longest.
 pub(crate) fn victim(me: &Place, connections: &[Candidate]) -> Option<NodeId> {
     let mut by_distance: Vec<&Candidate> = connections.iter().collect();
-    by_distance.sort_by_key(|candidate| candidate.place.distance(me));
-    let rest = by_distance.get(NEIGHBOURS..)?;
+    if by_distance.len() <= NEIGHBOURS {
+        return None;
+    }
+    by_distance.select_nth_unstable_by_key(NEIGHBOURS, |candidate| candidate.place.distance(me));
+    let rest = &by_distance[NEIGHBOURS..];
     let mut by_age: Vec<&&Candidate> = rest.iter().collect();
-    by_age.sort_by_key(|candidate| (candidate.since, candidate.id));
+    by_age.sort_unstable_by_key(|candidate| (candidate.since, candidate.id));
     let mut met = [0; BITS + 1];
     // Those of whose distance there are enough older ones.
     let young = by_age.into_iter().filter(|candidate| {
@@ -38,8 +43,9 @@ pub(crate) fn victim(me: &Place, connections: &[Candidate]) -> Option<NodeId> {
         *older += 1;
         *older > OLDEST_PER_DISTANCE
     });
-    let idlest = young.min_by_key(|candidate| candidate.heard);
-    let youngest = || rest.iter().max_by_key(|candidate| candidate.since);
+    let order = |candidate: &Candidate| (candidate.wanted, candidate.heard, candidate.id);
+    let idlest = young.min_by_key(|candidate| order(candidate));
+    let youngest = || rest.iter().max_by_key(|candidate| (candidate.since, candidate.id));
     idlest.or_else(youngest).map(|candidate| candidate.id)
 }
 
@@ -54,7 +60,7 @@ mod tests {
         let candidate = |n: u64| {
             let peer = peer(n);
             let (since, heard) = (Duration::from_secs(n), Duration::from_secs(n * 7919 % 1009));
-            Candidate { id: peer.id, place: peer.place, since, heard }
+            Candidate { id: peer.id, place: peer.place, since, heard, wanted: n.is_multiple_of(3) }
         };
         (1..=count).map(candidate).collect()
     }
@@ -75,6 +81,15 @@ mod tests {
         let far = |candidate: &&Candidate| shared_bits(&candidate.place, &me) == 0;
         let oldest = closest.iter().filter(far).min_by_key(|candidate| candidate.since).unwrap();
         assert!(connections.iter().any(|candidate| candidate.id == oldest.id));
+    }
+
+    #[test]
+    fn who_is_to_be_asked_something_is_parted_from_last() {
+        let me = peer(0).place;
+        let connections = connections(200);
+        let parted = victim(&me, &connections).unwrap();
+        let of = |id| connections.iter().find(|candidate| candidate.id == id).unwrap();
+        assert!(!of(parted).wanted);
     }
 
     #[test]

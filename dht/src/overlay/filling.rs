@@ -143,20 +143,36 @@ impl Filling {
         self.done_with(member, Now::MAX);
     }
 
-    /// Which pulls to begin now.
-    pub(crate) fn begin(&mut self, now: Now) -> Vec<Begin> {
+    /// Which pulls to begin now: those that need no dialling first.
+    pub(crate) fn begin(&mut self, now: Now, is_connected: impl Fn(&NodeId) -> bool) -> Vec<Begin> {
         let running = self.pulls.values().filter(|pull| pull.began.is_some()).count();
-        let due = self.pulls.iter_mut().filter(|(_, p)| p.began.is_none() && p.due <= now);
+        let free = AT_ONCE.saturating_sub(running);
         let mut begun = Vec::new();
-        for (from, pull) in due.take(AT_ONCE.saturating_sub(running)) {
+        if free == 0 || self.pulls.is_empty() {
+            return begun;
+        }
+        let due = |pull: &Pull| pull.began.is_none() && pull.due <= now;
+        let (mut next, mut later) = (Vec::new(), Vec::new());
+        for (from, _) in self.pulls.iter().filter(|(_, pull)| due(pull)) {
+            if is_connected(from) {
+                next.push(*from);
+            } else if later.len() < free {
+                later.push(*from);
+            }
+            if next.len() == free {
+                break;
+            }
+        }
+        for from in next.into_iter().chain(later).take(free) {
+            let Some(pull) = self.pulls.get_mut(&from) else { continue };
             pull.began = Some(now);
-            self.compared.insert(*from, now);
+            self.compared.insert(from, now);
             let scope = match (pull.gap, pull.thorough) {
                 (true, _) => Scope::Mine,
                 (false, true) => Scope::Common,
                 (false, false) => Scope::Routine,
             };
-            begun.push(Begin { from: *from, scope });
+            begun.push(Begin { from, scope });
         }
         begun
     }
@@ -205,6 +221,16 @@ impl Filling {
         self.departed.retain(|departed| !departed.waiting.is_empty());
     }
 
+    /// Whether something is to be pulled from a member.
+    pub(crate) fn owes(&self, member: &NodeId) -> bool {
+        self.pulls.contains_key(member)
+    }
+
+    /// What a view shows of all this, as far as one pull can change it.
+    pub(crate) fn shown(&self, member: &NodeId) -> (bool, usize, bool) {
+        (self.has_gap(member), self.departed.len(), self.owes_first())
+    }
+
     /// Whether a member may hold what should be here.
     pub(crate) fn has_gap(&self, member: &NodeId) -> bool {
         self.pulls.get(member).is_some_and(|pull| pull.gap)
@@ -236,21 +262,21 @@ mod tests {
     }
 
     fn begun(filling: &mut Filling, now: Now) -> Vec<NodeId> {
-        filling.begin(now).into_iter().map(|begin| begin.from).collect()
+        filling.begin(now, |_| true).into_iter().map(|begin| begin.from).collect()
     }
 
     #[test]
     fn a_gap_closes_when_its_pull_is_done() {
         let (mut filling, from) = (Filling::default(), peer(1).id);
         filling.owe(from, true, at(0));
-        assert_eq!(filling.begin(at(0)), [Begin { from, scope: Scope::Mine }]);
-        assert!(filling.begin(at(0)).is_empty(), "one pull from one member");
+        assert_eq!(filling.begin(at(0), |_| true), [Begin { from, scope: Scope::Mine }]);
+        assert!(filling.begin(at(0), |_| true).is_empty(), "one pull from one member");
         assert!(filling.has_gap(&from));
         assert_eq!(filling.ended(&from, PullEnd::Failed, at(10)), Ok(()));
-        assert!(filling.begin(at(10)).is_empty() && filling.has_gap(&from));
+        assert!(filling.begin(at(10), |_| true).is_empty() && filling.has_gap(&from));
         assert_eq!(begun(&mut filling, at(260)), [from]);
         assert_eq!(filling.ended(&from, PullEnd::Done, at(270)), Ok(()));
-        assert!(!filling.has_gap(&from) && filling.begin(at(99_999)).is_empty());
+        assert!(!filling.has_gap(&from) && filling.begin(at(99_999), |_| true).is_empty());
     }
 
     #[test]
@@ -289,8 +315,18 @@ mod tests {
     fn few_pulls_run_at_once() {
         let mut filling = Filling::default();
         (0..50).for_each(|n| filling.owe(peer(n).id, true, at(0)));
-        assert_eq!(filling.begin(at(0)).len(), AT_ONCE);
-        assert!(filling.begin(at(0)).is_empty());
+        assert_eq!(filling.begin(at(0), |_| true).len(), AT_ONCE);
+        assert!(filling.begin(at(0), |_| true).is_empty());
+    }
+
+    #[test]
+    fn those_that_are_connected_are_pulled_from_first() {
+        let mut filling = Filling::default();
+        (0..50).for_each(|n| filling.owe(peer(n).id, true, at(0)));
+        let connected = [peer(33).id, peer(7).id];
+        let begun = filling.begin(at(0), |id| connected.contains(id));
+        assert_eq!(begun.len(), AT_ONCE);
+        assert!(begun[..2].iter().all(|begin| connected.contains(&begin.from)));
     }
 
     #[test]
@@ -306,7 +342,7 @@ mod tests {
             if filling.is_routine_due(now) {
                 filling.routine(&neighbours, now);
             }
-            for Begin { from, scope } in filling.begin(now) {
+            for Begin { from, scope } in filling.begin(now, |_| true) {
                 assert_eq!(scope, Scope::Routine);
                 seen.insert(from);
                 filling.ended(&from, PullEnd::Done, now).unwrap();

@@ -59,6 +59,12 @@ impl Known {
         self.connected || self.parted || is_memory
     }
 
+    /// Whether time decides something about it: whether it is there, or can be reached.
+    pub(super) fn is_uncertain(&self) -> bool {
+        let in_touch = self.connected || self.parted;
+        !self.proven || !in_touch || !self.belief.is_well()
+    }
+
     /// As the choice of whom to know sees it.
     pub(super) fn row(&self) -> Row {
         Row {

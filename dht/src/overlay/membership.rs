@@ -20,6 +20,7 @@ use super::table;
 use super::view::{Member, View};
 use super::{Now, Peer};
 use crate::link::{LinkEvent, Strange};
+use crate::prefix::Prefix;
 use crate::wire::{Bye, Contact, Notice, Rumour};
 
 /// How long one of whom others told is tried to be reached.
@@ -38,6 +39,11 @@ const EXPECTED: Duration = Duration::from_secs(10);
 const ASK_AGAIN: Duration = Duration::from_millis(300);
 /// Looking around for others, once there is one to ask, takes no longer.
 const JOINING: Duration = Duration::from_millis(2500);
+
+/// A view of more members than this is published no oftener than once in this time: in a crowd something
+/// changes all the time, and each view is made of everybody.
+const CROWD: usize = 128;
+const VIEW_PAUSE: Duration = Duration::from_millis(100);
 
 /// What happened.
 #[derive(Debug)]
@@ -117,7 +123,8 @@ pub(crate) struct Membership {
     /// Whether it was alone until now, and knew it.
     was_alone: bool,
     exchanges: Exchanges,
-    /// Of the view published last.
+    /// When the next view may be published; and the digest of the last.
+    next_view: Now,
     digest: u64,
     lost: Lost,
     guests: Guests,
@@ -159,6 +166,7 @@ impl Membership {
             was_alone: false,
             expects_others,
             exchanges: Exchanges::default(),
+            next_view: Now::ZERO,
             digest: 0,
             lost: Lost::default(),
             guests: Guests::default(),
@@ -213,10 +221,11 @@ impl Membership {
                 }
             }
             Event::Pulled(from, end) => {
+                let before = self.filling.shown(&from);
                 if self.filling.ended(&from, end, now).is_err() {
                     out.push(Command::Report(News::NothingPulled(from)));
                 }
-                self.changed = true;
+                self.changed |= before != self.filling.shown(&from);
             }
             Event::Awoke => self.awoke(now, out),
             Event::Joining => self.expects_others = true,
@@ -225,9 +234,11 @@ impl Membership {
     }
 
     /// Begins what is to be copied, and publishes what has changed: once for all events that came
-    /// together.
+    /// together, or with the next tick.
     pub(crate) fn settle_up(&mut self, now: Now, out: &mut Vec<Command>) {
-        for Begin { from, scope } in self.filling.begin(now) {
+        let known = &self.known;
+        let is_connected = |id: &NodeId| known.get(id).is_some_and(|known| known.connected);
+        for Begin { from, scope } in self.filling.begin(now, is_connected) {
             match self.known.get(&from) {
                 Some(known) => {
                     let (from, departed) =
@@ -238,7 +249,11 @@ impl Membership {
                 None => self.filling.forget(&from),
             }
         }
-        if std::mem::take(&mut self.changed) {
+        if self.changed && now >= self.next_view {
+            self.changed = false;
+            if self.known.len() > CROWD {
+                self.next_view = now + VIEW_PAUSE;
+            }
             let view = self.view();
             if self.digest != view.digest() {
                 self.digest = view.digest();
@@ -292,8 +307,9 @@ impl Membership {
 
     fn tick(&mut self, now: Now, out: &mut Vec<Command>) {
         self.settle(now, out);
-        let ids: Vec<NodeId> = self.known.keys().copied().collect();
-        for id in ids {
+        let uncertain = self.known.values().filter(|known| known.is_uncertain());
+        let uncertain: Vec<NodeId> = uncertain.map(|known| known.peer.id).collect();
+        for id in uncertain {
             self.refresh(id, out);
             let Some(known) = self.known.get_mut(&id) else { continue };
             if known.proven && known.belief.is_gone(now) {
@@ -360,7 +376,7 @@ impl Membership {
         if met_all || now >= until {
             self.settling = None;
             self.was_alone = false;
-            self.changed = true;
+            (self.changed, self.next_view) = (true, Now::ZERO);
             self.filling.mark_first();
             self.first_until = now + FIRST_PULLS;
         }
@@ -393,7 +409,8 @@ impl Membership {
     /// A member is gone, or has left: others keep what it kept.
     fn departed(&mut self, id: NodeId, left: bool, now: Now, out: &mut Vec<Command>) {
         let Some(known) = self.known.remove(&id) else { return };
-        self.changed = true;
+        // What was its share is copied at once, and that takes a view without it.
+        (self.changed, self.next_view) = (true, Now::ZERO);
         self.filling.forget(&id);
         out.push(Command::Disconnect(id));
         if !known.proven {
@@ -432,11 +449,18 @@ impl Membership {
 
     /// The members that are well and may keep something with this node.
     fn neighbours(&self) -> Vec<NodeId> {
-        let well = || self.known.values().filter(|known| known.proven && known.belief.is_well());
-        let places = well().map(|known| &known.peer.place);
-        let near = around(self.me.place, places.chain([&self.me.place]));
-        let near = well().filter(|known| near.contains(&known.peer.place) && known.start.is_some());
+        let (near, well) = (self.subtree(), self.well());
+        let near = well.filter(|known| near.contains(&known.peer.place) && known.start.is_some());
         near.map(|known| known.peer.id).collect()
+    }
+
+    /// Where all lies that this node keeps, and all members are that keep something with it.
+    fn subtree(&self) -> Prefix {
+        around(self.me.place, self.well().map(|known| &known.peer.place))
+    }
+
+    fn well(&self) -> impl Iterator<Item = &Known> {
+        self.known.values().filter(|known| known.proven && known.belief.is_well())
     }
 
     fn view(&self) -> View {

@@ -38,11 +38,12 @@ pub(crate) fn around<'a>(of: Place, members: impl Iterator<Item = &'a Place>) ->
 /// both of them keep; or, if the other is this node, what it keeps. In order.
 pub(crate) fn in_common(view: &View, other: &Place, count: usize) -> Vec<Prefix> {
     let mine = view.me().place;
-    let whole = around(mine, view.members().iter().map(|member| &member.peer.place));
-    let mut near: Vec<Place> = view.members().iter().map(|member| member.peer.place).collect();
-    // Whoever is outside is closer to nothing inside than those inside, who are enough.
-    if near.iter().filter(|place| whole.contains(place)).count() > REPLICAS {
-        near.retain(|place| whole.contains(place));
+    let whole = around(mine, view.places().iter());
+    let mut near: Vec<Place> =
+        view.places().iter().filter(|place| whole.contains(place)).copied().collect();
+    // Whoever is outside is closer to nothing inside than those inside, if these are enough.
+    if near.len() <= REPLICAS {
+        near = view.places().to_vec();
     }
     let mut ranges = Vec::new();
     if near.contains(other) {

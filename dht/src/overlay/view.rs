@@ -1,7 +1,6 @@
 //! [`View`]: who is in the overlay, as one node sees it at one moment. Immutable, so that choosing
 //! the replicas of a key is a computation that waits for nobody.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -35,10 +34,11 @@ impl Member {
 #[derive(Debug)]
 pub(crate) struct View {
     me: Arc<Peer>,
+    /// This node first, then the others in the order of their ids.
     members: Vec<Member>,
-    /// The first bits of each member's place, in the same order: what decides nearly always.
+    /// Their places, in the same order; and the first bits of those: what decides nearly always.
+    places: Vec<Place>,
     heads: Vec<u128>,
-    by_id: HashMap<NodeId, usize>,
     settled: bool,
     /// Whether what it says of who is there is all there is to say.
     can_tell: bool,
@@ -56,7 +56,7 @@ impl View {
     /// A view of these members; this node itself is added.
     pub(crate) fn new(
         me: Arc<Peer>,
-        others: Vec<Member>,
+        mut others: Vec<Member>,
         departed: Vec<Place>,
         settled: bool,
     ) -> View {
@@ -67,16 +67,17 @@ impl View {
             connected: true,
             unpulled: false,
         };
+        others.sort_unstable_by_key(|member| member.peer.id);
         let members: Vec<Member> = std::iter::once(myself).chain(others).collect();
-        let heads: Vec<u128> = members.iter().map(|member| head(&member.peer.place)).collect();
-        let by_id = members.iter().enumerate().map(|(at, m)| (m.peer.id, at)).collect();
+        let places: Vec<Place> = members.iter().map(|member| member.peer.place).collect();
+        let heads: Vec<u128> = places.iter().map(head).collect();
         let unpulled = members.iter().any(|member| member.unpulled);
         let digest = heads.iter().fold(0, |digest, head| digest ^ (*head >> 64) as u64);
         View {
             me,
             members,
+            places,
             heads,
-            by_id,
             settled,
             can_tell: settled,
             starting: false,
@@ -132,8 +133,18 @@ impl View {
         &self.members
     }
 
+    /// Where they are, in the same order.
+    pub(crate) fn places(&self) -> &[Place] {
+        &self.places
+    }
+
     pub(crate) fn member(&self, id: &NodeId) -> Option<&Member> {
-        self.by_id.get(id).map(|at| &self.members[*at])
+        if *id == self.me.id {
+            return self.members.first();
+        }
+        let others = self.members.get(1..)?;
+        let at = others.binary_search_by_key(id, |member| member.peer.id).ok()?;
+        others.get(at)
     }
 
     /// The same for all that know the same members.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use base::{Key, SecretTag, Ttl, Value};
+use base::{EntryId, Key, SecretTag, Ttl, Value};
 use tokio::time::sleep;
 use tracing::Instrument;
 
@@ -54,7 +54,7 @@ impl World {
     /// Any node that is up and awake.
     fn any_node(&self) -> Option<Asked> {
         let nodes = self.nodes.borrow();
-        let up = nodes.iter().filter(|node| !node.asleep && node.dht.is_some());
+        let up = nodes.iter().filter(|node| !node.asleep && !node.lies && node.dht.is_some());
         let up: Vec<usize> = up.map(|node| node.number).collect();
         let number = *self.rng.borrow_mut().choice(&up)?;
         Some(Asked { number, dht: nodes[number].dht.clone()?, side: nodes[number].side })
@@ -91,11 +91,12 @@ impl World {
         let deed = Deed::Put(Duration::from_secs(ttl.as_secs()));
         let ticket = self.truth.begin(key, value, (*number, *side), self.now());
         let (place, content) = (as_key(key), as_value(value));
+        let id = EntryId::of(&content, SecretTag::NONE);
         let put = dht.put(&place, content, SecretTag::NONE, ttl);
         let put = put.instrument(self.span(*number)).await;
         self.count(put.is_ok());
         match put {
-            Ok(receipt) if self.is_up(*number, dht) => {
+            Ok(receipt) if self.is_up(*number, dht) && self.is_kept(&place.place(), id, true) => {
                 self.truth.done(ticket, deed, receipt.replicas, self.now());
             }
             _ => self.truth.unknown(ticket, deed, self.now()),
@@ -106,15 +107,18 @@ impl World {
         let Asked { number, dht, side } = node;
         let ticket = self.truth.begin(key, value, (*number, *side), self.now());
         let (place, content) = (as_key(key), as_value(value));
+        let id = EntryId::of(&content, SecretTag::NONE);
         let removed = dht.remove(&place, &content, None).instrument(self.span(*number)).await;
         self.count(removed.is_ok());
         match removed.ok().filter(|_| self.is_up(*number, dht)) {
-            Some(Removal::Removed) => {
+            Some(Removal::Removed) if self.is_kept(&place.place(), id, false) => {
                 // At least a quorum; of one node by itself there is but one.
                 let copies = dht.status().replicas.min(2);
                 self.truth.done(ticket, Deed::Remove, copies, self.now());
             }
-            Some(_) if !self.truth.may_be_absent(&ticket, self.now()) => {
+            Some(Removal::NotFound | Removal::WrongSecret)
+                if !self.truth.may_be_absent(&ticket, self.now()) =>
+            {
                 let what =
                     format!("{value:?} under {key:?} was not there to be removed at node {number}");
                 let history = self.truth.history(key, value);

@@ -113,17 +113,33 @@ impl Link for SimLink {
 
     fn disconnect(&self, peer: NodeId) {
         let (net, me) = (self.net.clone(), self.me);
-        let told = {
+        let flushed = {
             let mut state = net.state();
-            let Some(peer) = state.number(&peer) else { return };
-            let connected = state.part(me.node, peer);
-            // What does not reach the other it finds out when it sends something.
-            let told = connected && state.hear_each_other(me.node, peer);
-            (told && state.part(peer, me.node)).then(|| (peer, state.id(me.node)))
+            let Some(to) = state.number(&peer) else { return };
+            let there = state.up(me.node).and_then(|up| up.connections.get(&to));
+            let Some(met) = there.map(|(_, met)| *met) else { return };
+            (to, met, state.longest_delay())
         };
-        if let Some((peer, id)) = told {
-            tokio::spawn(async move { net.tell(peer, LinkEvent::Disconnected(id)).await });
-        }
+        tokio::spawn(async move {
+            let (to, met, delay) = flushed;
+            // What was sent before leaves first.
+            sleep(delay).await;
+            let told = {
+                let mut state = net.state();
+                let there = state.up(me.node).and_then(|up| up.connections.get(&to));
+                let is_same = there.is_some_and(|(_, now)| *now == met);
+                if !is_same || !state.is_up(me) {
+                    return;
+                }
+                state.part(me.node, to);
+                // What does not reach the other it finds out when it sends something.
+                let told = state.hear_each_other(me.node, to) && state.part(to, me.node);
+                told.then(|| state.id(me.node))
+            };
+            if let Some(id) = told {
+                net.tell(to, LinkEvent::Disconnected(id)).await;
+            }
+        });
     }
 
     fn join(&self, address: SocketAddr) -> Pending<Result<NodeId, JoinError>> {

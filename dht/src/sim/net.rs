@@ -341,6 +341,11 @@ impl State {
         least + Duration::from_micros(self.rng.u64(0..=spread))
     }
 
+    /// When what is under way now has arrived.
+    pub(super) fn longest_delay(&self) -> Duration {
+        self.weather.delay.1
+    }
+
     fn is_lost(&mut self) -> bool {
         self.rng.f64() < self.weather.loss
     }

@@ -9,6 +9,7 @@ use tracing::{Span, info_span};
 
 use super::check::Side;
 use super::disk::Disk;
+use super::liar::Liar;
 use super::machine::Machine;
 use super::net::Net;
 use crate::handle::{Parts, hello};
@@ -28,6 +29,8 @@ pub(super) struct SimNode {
     pub(super) machine: Arc<Machine>,
     pub(super) disk: Disk,
     pub(super) dht: Option<Dht>,
+    /// Whether it lies.
+    pub(super) lies: bool,
     /// Whether its machine sleeps.
     pub(super) asleep: bool,
     /// In which part of the overlay it is.
@@ -47,6 +50,7 @@ impl SimNode {
             disk: Disk::new(disk_seed, Arc::clone(&machine)),
             machine,
             dht: None,
+            lies: false,
             asleep: false,
             side: Side::WHOLE,
             known: Vec::new(),
@@ -86,7 +90,9 @@ impl SimNode {
             time_asleep: Arc::new(move || machine.time_asleep()),
             seed,
         });
-        net.serve(&self.id, dht.responder());
+        let honest = dht.responder();
+        let responder = if self.lies { Arc::new(Liar::new(honest, seed)) } else { honest };
+        net.serve(&self.id, responder);
         self.dht = Some(dht);
     }
 
@@ -125,9 +131,10 @@ pub(super) fn unrest(nodes: &[SimNode]) -> Option<String> {
             view.is_filling() || (up.len() <= ALL_KNOWN && !knows_all)
         })
     };
-    let busy = up.iter().find(is_busy).or_else(|| {
+    let honest = up.iter().filter(|node| !node.lies);
+    let busy = honest.clone().find(is_busy).or_else(|| {
         let is_lost = |node: &&&SimNode| up.len() > ALL_KNOWN && !knows_neighbours(node, &up);
-        up.iter().find(is_lost)
+        honest.clone().find(is_lost)
     })?;
     let status = busy.dht.as_ref()?.status();
     let phase: Phase = status.phase;

@@ -10,6 +10,8 @@ use super::net::Weather;
 pub struct Plan {
     /// Nodes.
     pub nodes: usize,
+    /// How many of them lie: the last ones. No client asks those.
+    pub liars: usize,
     /// Clients that put, get and remove all the time, each at any node.
     pub clients: usize,
     /// How many interruptions there are; the seed chooses which.
@@ -28,6 +30,7 @@ impl Default for Plan {
         let delay = (Duration::from_millis(1), Duration::from_millis(40));
         Plan {
             nodes: 12,
+            liars: 0,
             clients: 6,
             interruptions: 4,
             kinds: Kind::ALL.to_vec(),

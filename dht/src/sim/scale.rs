@@ -27,8 +27,9 @@ const ALL: usize = 512;
 const AT_ONCE: usize = 100;
 /// Until what has met has settled down.
 const CALM: Duration = Duration::from_secs(20);
-/// Between two meetings of a node.
-const MEETING: Duration = Duration::from_millis(1);
+/// Meetings of a node that take place at once, and the pause after them.
+const MEETINGS: usize = 8;
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// What gets took in an overlay of one size.
 #[derive(Debug, Clone, PartialEq)]
@@ -123,7 +124,7 @@ impl Overlay {
         }
     }
 
-    /// Lets each node meet those it has met: one at a time, all of them at once.
+    /// Lets each node meet those it has met.
     async fn meet(&mut self) {
         let mut meetings: Vec<Vec<NodeId>> = Vec::with_capacity(self.nodes.len());
         for n in 0..self.nodes.len() {
@@ -137,7 +138,9 @@ impl Overlay {
                     self.net.introduce(&ids[n], other).await;
                 }
             }
-            sleep(MEETING).await;
+            if turn % MEETINGS == MEETINGS - 1 {
+                sleep(PAUSE).await;
+            }
         }
     }
 

@@ -152,7 +152,8 @@ impl World {
     /// Starts all nodes; each joins one that is there.
     pub(super) async fn populate(&self) {
         for n in 0..self.plan.nodes {
-            let node = SimNode::new(n, self.fresh_id(), self.random(u64::MAX), self.began);
+            let mut node = SimNode::new(n, self.fresh_id(), self.random(u64::MAX), self.began);
+            node.lies = n >= self.plan.nodes - self.plan.liars.min(self.plan.nodes - 1);
             self.nodes.borrow_mut().push(node);
             let seed = self.random(u64::MAX);
             self.nodes.borrow_mut()[n].start(&self.net, seed, n == 0);
@@ -226,15 +227,29 @@ impl World {
         }
     }
 
-    /// What each true replica of a key holds, but for lifetimes.
+    /// What each true and honest replica of a key holds, but for lifetimes.
     fn held_by_replicas(&self, key: &Key) -> Vec<Vec<(base::EntryId, base::Version, bool)>> {
         let place = key.place();
         let nodes = self.nodes.borrow();
         let mut up: Vec<&SimNode> = nodes.iter().filter(|node| node.dht.is_some()).collect();
         up.sort_by_cached_key(|node| node.id.place().distance(&place));
         up.truncate(base::limits::REPLICAS);
+        up.retain(|node| !node.lies);
         let entry = |entry: &base::Entry| (entry.id(), entry.version(), entry.value().is_some());
         up.iter().map(|node| node.disk.holding(&place).iter().map(entry).collect()).collect()
+    }
+
+    /// Whether what was acknowledged is with two that keep it: of those that say so some may lie.
+    pub(super) fn is_kept(&self, place: &base::Place, id: base::EntryId, live: bool) -> bool {
+        if self.plan.liars == 0 {
+            return true;
+        }
+        let nodes = self.nodes.borrow();
+        let has = |node: &&SimNode| {
+            let held = node.disk.holding(place);
+            !node.lies && held.iter().any(|e| e.id() == id && e.value().is_some() == live)
+        };
+        nodes.iter().filter(has).count() >= COPIES
     }
 
     /// What surely is there is at enough of those that keep it.
@@ -266,7 +281,8 @@ impl World {
     async fn check_everywhere(&self) {
         let nodes: Vec<(usize, Dht)> = {
             let nodes = self.nodes.borrow();
-            nodes.iter().filter_map(|node| Some((node.number, node.dht.clone()?))).collect()
+            let honest = nodes.iter().filter(|node| !node.lies);
+            honest.filter_map(|node| Some((node.number, node.dht.clone()?))).collect()
         };
         for key in self.truth.keys() {
             let mut first: Option<Vec<String>> = None;

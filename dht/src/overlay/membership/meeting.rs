@@ -40,7 +40,8 @@ impl Membership {
         let met_before = before.as_ref().is_some_and(|known| known.start == Some(hello.start));
         // While it was out of reach either may have missed what the other took. What it said of its
         // entries is some time ago; asking one that has none costs one message.
-        let never_away = met_before && before.as_ref().is_some_and(|known| known.connected);
+        let never_away =
+            met_before && before.as_ref().is_some_and(|known| self.was_in_touch(known));
         self.filling.owe(id, !never_away, now);
         let addresses = match &before {
             Some(known) if contact.addresses.is_empty() => Arc::clone(&known.addresses),
@@ -63,6 +64,15 @@ impl Membership {
         }
         self.changed = true;
         self.bound_connections(out);
+    }
+
+    /// Whether nothing of a member can have been missed. With whom this node keeps nothing it may do
+    /// without a connection for lack of room, and has missed nothing while it was there.
+    fn was_in_touch(&self, known: &Known) -> bool {
+        known.connected
+            || (known.parted
+                && known.belief.is_well()
+                && !self.subtree().contains(&known.peer.place))
     }
 
     pub(super) fn learned(&mut self, contact: Contact, now: Now, out: &mut Vec<Command>) {
@@ -105,20 +115,22 @@ impl Membership {
     /// Says that nobody keeps too many connections: the one to part from is told why.
     pub(super) fn bound_connections(&mut self, out: &mut Vec<Command>) {
         let connected = self.known.values().filter(|known| known.connected);
+        if connected.clone().count() <= CONNECTIONS_MAX {
+            return;
+        }
         let candidates: Vec<Candidate> = connected
             .map(|known| Candidate {
                 id: known.peer.id,
                 place: known.peer.place,
                 since: known.since,
                 heard: known.peer.pulse.last(),
+                wanted: self.filling.owes(&known.peer.id),
             })
             .collect();
-        if candidates.len() <= CONNECTIONS_MAX {
-            return;
-        }
         let victim = connections::victim(&self.me.place, &candidates);
         if let Some(known) = victim.and_then(|id| self.known.get_mut(&id)) {
-            known.parted = true;
+            // From here on it is one without; the link says so later, if at all.
+            (known.parted, known.connected) = (true, false);
             part_from(known.peer.id, out);
         }
     }

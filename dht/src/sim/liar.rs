@@ -1,0 +1,125 @@
+//! A super-node that lies: it joins, dials and asks like any other, and answers what it likes.
+//!
+//! It says that nothing is there, shows what was removed, acknowledges what it does not keep, names
+//! versions, digests and members as they come. What it cannot do here it cannot do over the network
+//! either: make an entry whose value is not of its id, for its frame would not be parsed.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use base::{Entry, EntryId, NodeId, Place, Version};
+
+use super::nodes::node_id;
+use crate::link::{Responder, Response};
+use crate::store::Digest;
+use crate::wire::{Contact, Listing, Pulled, Refusal, Reply, Request};
+
+/// Entries remembered to be shown when they are not in force any more.
+const MEMORY: usize = 4096;
+/// Members made up for one answer.
+const MADE_UP: u64 = 8;
+
+/// Answers in place of an honest node.
+pub(super) struct Liar {
+    honest: Arc<dyn Responder>,
+    state: Mutex<State>,
+}
+
+struct State {
+    rng: fastrand::Rng,
+    /// The first copy seen of each entry.
+    seen: BTreeMap<(Place, EntryId), Entry>,
+}
+
+impl Liar {
+    pub(super) fn new(honest: Arc<dyn Responder>, seed: u64) -> Liar {
+        let state = State { rng: fastrand::Rng::with_seed(seed), seen: BTreeMap::new() };
+        Liar { honest, state: Mutex::new(state) }
+    }
+}
+
+impl Responder for Liar {
+    fn respond(&self, from: NodeId, request: Request) -> Response {
+        let lie = self.state.lock().unwrap_or_else(PoisonError::into_inner).answer(&request);
+        match lie {
+            Some(lie) => Response::Now(lie),
+            // Now and then it does as it should; a liar that never does is soon found out.
+            None => self.honest.respond(from, request),
+        }
+    }
+}
+
+impl State {
+    fn answer(&mut self, request: &Request) -> Option<Reply> {
+        if let Request::Apply { place, entry, .. } = request
+            && self.seen.len() < MEMORY
+            && entry.value().is_some()
+        {
+            self.seen.entry((*place, entry.id())).or_insert_with(|| entry.clone());
+        }
+        let choice = self.rng.u8(..4);
+        match (request, choice) {
+            (_, 0) => None,
+            (Request::Get(_), 1) => Some(listed(Vec::new())),
+            (Request::Get(get), 2) => {
+                let all = self.seen.range((get.place, least())..);
+                let here = all.take_while(|((place, _), _)| *place == get.place);
+                Some(listed(here.map(|(_, entry)| entry.clone()).collect()))
+            }
+            (Request::Apply { .. }, 1 | 2) => Some(Reply::Applied),
+            (Request::Apply { entry, .. }, _) => Some(self.stale(entry.version())),
+            (Request::Get(_), _) => Some(Reply::NotMine(self.made_up())),
+            (Request::ProbeFor(_), _) => Some(Reply::Silent),
+            (Request::Members, 1) => Some(Reply::Members { contacts: Vec::new(), settled: true }),
+            (Request::Members, _) => {
+                Some(Reply::Members { contacts: self.made_up(), settled: true })
+            }
+            (Request::Digests(ranges), 1) => {
+                Some(Reply::Digests(vec![Digest::default(); ranges.len()]))
+            }
+            (Request::Digests(ranges), _) => {
+                let any = |_| Digest { count: self.rng.u64(..9), sum: self.rng.u128(..) };
+                Some(Reply::Digests(ranges.iter().map(any).collect()))
+            }
+            (Request::Pull(_), 1) => {
+                Some(Reply::Pulled(Pulled { entries: Vec::new(), next: None }))
+            }
+            (Request::Pull(_), _) => {
+                let all = self.seen.iter().map(|((place, _), entry)| (*place, entry.clone()));
+                let entries: Vec<(Place, Entry)> = all.take(64).collect();
+                let next = entries.first().map(|(place, entry)| (*place, entry.id()));
+                Some(Reply::Pulled(Pulled { entries, next }))
+            }
+            (Request::Watch { .. }, 1) => {
+                Some(Reply::Refused { why: Refusal::Later, text: "no time".to_owned() })
+            }
+            (Request::Watch { .. }, _) => Some(Reply::Watching),
+            (Request::Probe, _) => Some(Reply::Alive(self.rng.u64(..))),
+        }
+    }
+
+    /// A version that is said to be held, near or as far as may be.
+    fn stale(&mut self, version: Version) -> Reply {
+        let ahead = 1 << self.rng.u32(..45);
+        Reply::Stale(Version::new(version.number().saturating_add(ahead)))
+    }
+
+    /// Members that do not exist, nowhere.
+    fn made_up(&mut self) -> Vec<Contact> {
+        let one = |_| {
+            let port = self.rng.u16(1..);
+            let address = SocketAddr::from((Ipv4Addr::new(10, 255, 255, 1), port));
+            Contact { id: node_id(self.rng.u64(..), 0), addresses: vec![address] }
+        };
+        (0..MADE_UP).map(one).collect()
+    }
+}
+
+fn listed(entries: Vec<Entry>) -> Reply {
+    Reply::Listed(Listing { entries, more: false, complete: true })
+}
+
+fn least() -> EntryId {
+    EntryId::from_bytes(&[0; EntryId::LEN])
+}
