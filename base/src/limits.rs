@@ -36,3 +36,13 @@ pub const VERSION_JUMP_MAX: u64 = 1 << 40;
 
 /// Super-nodes that keep a copy of each entry.
 pub const REPLICAS: usize = 3;
+
+/// Longest Service-ID, in bytes of UTF-8: room for a phrase in any script, and for many in a page.
+pub const SERVICE_ID_MAX: usize = 64;
+
+/// Most values one key of a list may hold: what one answer carries even where each has
+/// [`LIST_VALUE_MAX`] bytes.
+pub const LIST_ROOM: usize = 256;
+
+/// Longest value in a list, in bytes: what is longer is put elsewhere, and its key in the list.
+pub const LIST_VALUE_MAX: usize = 1024;

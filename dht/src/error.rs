@@ -8,6 +8,9 @@ pub enum DhtError {
     /// A replica has no room: the key or the disk is full. Trying again soon will not help.
     #[error("over capacity: {0}")]
     OverCapacity(String),
+    /// The key holds as many values as the put allowed it; another key may have room.
+    #[error("over capacity: {0}")]
+    Full(String),
     /// Too few replicas answered, or could write, in time. The operation may or may not be in
     /// force; trying again is safe.
     #[error("no quorum: {0}")]

@@ -261,6 +261,34 @@ impl Dht {
         tag: SecretTag,
         ttl: Ttl,
     ) -> Result<Receipt, DhtError> {
+        self.put_where(key, value, tag, ttl, None).await
+    }
+
+    /// The same where the key may have at most `room` values: one above that is refused, unless it is
+    /// there already. One replica decides, and nothing is left of what it refuses.
+    ///
+    /// # Errors
+    /// [`DhtError::Full`] when there is no room under the key; else as [`Dht::put`].
+    pub async fn put_within(
+        &self,
+        key: &Key,
+        value: Value,
+        tag: SecretTag,
+        ttl: Ttl,
+        room: usize,
+    ) -> Result<Receipt, DhtError> {
+        let room = u32::try_from(room).unwrap_or(u32::MAX);
+        self.put_where(key, value, tag, ttl, Some(room)).await
+    }
+
+    async fn put_where(
+        &self,
+        key: &Key,
+        value: Value,
+        tag: SecretTag,
+        ttl: Ttl,
+        room: Option<u32>,
+    ) -> Result<Receipt, DhtError> {
         let meters = &self.inner.node.meters;
         meters.puts.add(1);
         let asked = Instant::now();
@@ -271,7 +299,7 @@ impl Dht {
             let life = Lifetime::from_millis(u64::try_from(life.as_millis()).unwrap_or(u64::MAX));
             Entry::from_parts(id, version, State::Live(value.clone()), life)
         };
-        let replicas = self.write(key.place(), entry).await?;
+        let replicas = self.write(key.place(), entry, room).await?;
         meters.put_time.record(asked.elapsed());
         Ok(Receipt { replicas })
     }
@@ -455,7 +483,7 @@ impl Dht {
             let removal = move |version| {
                 Entry::removal(id, secret.clone(), version).expect("the tag is the secret's own")
             };
-            self.write(place, removal).await?;
+            self.write(place, removal, None).await?;
             outcome = Removal::Removed;
         }
         Ok(outcome)
@@ -510,9 +538,10 @@ impl Dht {
         &self,
         place: Place,
         entry: impl Fn(Version) -> Entry + Send + 'static,
+        room: Option<u32>,
     ) -> Result<usize, DhtError> {
         let node = &self.inner.node;
-        let written = drive::run(node, Write::new(place, entry)).await;
+        let written = drive::run(node, Write::new(place, entry, room)).await;
         if let Err(DhtError::NoQuorum(_)) = written {
             node.meters.no_quorum.add(1);
         }

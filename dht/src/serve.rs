@@ -42,10 +42,15 @@ impl Responder for Server {
 pub(crate) fn respond(node: &Arc<Node>, from: NodeId, request: Request) -> Response {
     match request {
         Request::Get(get) => Response::Now(list(node, &get)),
-        Request::Apply { place, entry, repair } => {
+        Request::Apply { place, entry, repair, room } => {
             let node = Arc::clone(node);
             if let Some(refusal) = refuse_write(&node, &place, repair) {
                 return Response::Now(refusal);
+            }
+            let room = room.filter(|_| !repair);
+            if room.is_some() && !node.view.load().is_complete(&place) {
+                let text = "this super-node does not know all values there yet; try again";
+                return Response::Now(refusal(Refusal::Later, text));
             }
             if from != node.me.id
                 && let Err(exhausted) = node.quotas.take(from, &entry, node.now())
@@ -54,7 +59,7 @@ pub(crate) fn respond(node: &Arc<Node>, from: NodeId, request: Request) -> Respo
                 let text = format!("your super-node writes more than it may; {exhausted}");
                 return Response::Now(refusal(Refusal::OverCapacity, &text));
             }
-            Response::Later(Box::pin(apply(node, place, entry, repair)))
+            Response::Later(Box::pin(apply(node, place, entry, repair, room)))
         }
         Request::Probe => Response::Now(Reply::Alive(node.view.load().digest())),
         Request::ProbeFor(target) => match node.view.load().member(&target) {
@@ -133,9 +138,18 @@ fn refuse_write(node: &Node, place: &Place, repair: bool) -> Option<Reply> {
     (!keeps).then(|| Reply::NotMine(view.closer(place)))
 }
 
-async fn apply(node: Arc<Node>, place: Place, entry: Entry, repair: bool) -> Reply {
+async fn apply(
+    node: Arc<Node>,
+    place: Place,
+    entry: Entry,
+    repair: bool,
+    room: Option<u32>,
+) -> Reply {
     node.observe(&entry);
-    let applied = node.store.apply(place, entry).await;
+    let applied = match room {
+        None => node.store.apply(place, entry).await,
+        Some(room) => node.store.apply_within(place, entry, room as usize).await,
+    };
     // Somebody closer may have come, and copied what was here, while the disk wrote: then this
     // copy is one nobody will ask for.
     if let Some(refusal) = refuse_write(&node, &place, repair) {
@@ -151,6 +165,9 @@ async fn apply(node: Arc<Node>, place: Place, entry: Entry, repair: bool) -> Rep
         // of its own.
         Ok(Applied::EndsSooner(_)) if repair => Reply::Applied,
         Ok(Applied::EndsSooner(held)) => Reply::Stale(held),
+        Err(StoreError::OverCapacity(full)) if room.is_some() && full.is_of_key() => {
+            refusal(Refusal::Full, &full.to_string())
+        }
         Err(error) => refused(&error),
     }
 }

@@ -53,7 +53,18 @@ pub trait Store: Send + Sync + 'static {
     /// [`Applied::Stored`] the copy is in force and, on disk, durable.
     ///
     /// Dropping the future does not undo the operation.
-    fn apply(&self, place: Place, entry: Entry) -> Pending<Result<Applied, StoreError>>;
+    fn apply(&self, place: Place, entry: Entry) -> Pending<Result<Applied, StoreError>> {
+        self.apply_within(place, entry, ENTRIES_PER_KEY_MAX)
+    }
+
+    /// The same where the place may have at most so many values: a new one above that is refused with
+    /// [`NoRoom::Values`]; what is there may be put again.
+    fn apply_within(
+        &self,
+        place: Place,
+        entry: Entry,
+        values: usize,
+    ) -> Pending<Result<Applied, StoreError>>;
 
     /// Lists the entries under `place`, tombstones included, in the order of their ids.
     ///
@@ -204,6 +215,9 @@ pub enum StoreError {
 /// What there is no room in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NoRoom {
+    /// The key has all the values that the one who puts allows it.
+    #[error("the key holds {0} values, and no more may be put there")]
+    Values(usize),
     /// The key has all the entries it may have.
     #[error(
         "the key holds {ENTRIES_PER_KEY_MAX} entries, removals of the last week included; use another key"
@@ -229,6 +243,13 @@ pub enum NoRoom {
     /// The memory set aside is full.
     #[error("this super-node's memory store is full; use another node")]
     Memory,
+}
+
+impl NoRoom {
+    /// Whether another key on the same super-node would have room.
+    pub(crate) fn is_of_key(self) -> bool {
+        matches!(self, NoRoom::Values(_) | NoRoom::KeyEntries | NoRoom::KeyBytes)
+    }
 }
 
 /// The longest ttl, in seconds, of the next shorter class.

@@ -50,6 +50,7 @@ conformance![
     an_empty_range_lists_nothing,
     a_key_holds_so_many_entries_and_no_more,
     a_key_holds_so_many_bytes_and_no_more,
+    a_new_value_has_to_find_room_among_the_values_and_no_other_has,
     what_expired_makes_room,
     counts_keep_in_step,
     many_at_once_are_all_kept,
@@ -196,6 +197,21 @@ async fn a_key_holds_so_many_entries_and_no_more(kit: Kit) {
     assert_eq!(kit.store.apply(place("k"), put("7", 2, DAY)).await, Ok(OVER), "a refresh");
     assert_eq!(kit.store.apply(place("k"), removal("8", 2)).await, Ok(OVER), "a removal");
     assert_eq!(kit.store.apply(place("other"), put("v", 1, DAY)).await, Ok(NEW));
+}
+
+async fn a_new_value_has_to_find_room_among_the_values_and_no_other_has(kit: Kit) {
+    let within = async |entry, values| kit.store.apply_within(place("k"), entry, values).await;
+    let full = Err(StoreError::OverCapacity(NoRoom::Values(2)));
+    assert_eq!(within(put("a", 1, DAY), 2).await, Ok(NEW));
+    assert_eq!(within(put("b", 1, DAY), 2).await, Ok(NEW));
+    assert_eq!(within(put("c", 1, DAY), 2).await, full);
+    assert_eq!(kit.store.apply(place("k"), put("d", 1, DAY)).await, Ok(NEW), "who allows more");
+    assert_eq!(within(put("a", 2, DAY), 2).await, Ok(OVER), "a refresh");
+    assert_eq!(within(removal("d", 2), 2).await, Ok(OVER), "a removal");
+    assert_eq!(within(put("c", 1, DAY), 2).await, full);
+    assert_eq!(within(removal("b", 2), 2).await, Ok(OVER));
+    assert_eq!(within(put("c", 1, DAY), 2).await, Ok(NEW), "removals take no room");
+    assert_eq!(within(put("b", 3, DAY), 2).await, full, "what was removed is new");
 }
 
 async fn a_key_holds_so_many_bytes_and_no_more(kit: Kit) {

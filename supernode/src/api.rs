@@ -1,4 +1,6 @@
-//! The JSON interface.
+//! The JSON interface: what a node tells of itself, and the registry of services.
+
+pub mod services;
 
 use dht::{Health, PeerStatus, Phase};
 use serde::Serialize;
@@ -97,7 +99,7 @@ pub fn status(state: &AppState) -> Status {
         entries: totals.live,
         bytes: totals.bytes,
         watches,
-        services: Vec::new(),
+        services: state.services.own().iter().map(ToString::to_string).collect(),
         uptime_s: state.load.uptime_s(),
         load: LoadStatus {
             requests_per_second: state.load.requests_per_second(),

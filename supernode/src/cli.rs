@@ -20,14 +20,16 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::config::{Options, variable};
 
 pub use client_args::{
-    ClientCommand, Connection, GetArgs, PutArgs, RmArgs, SecretArgs, StatusArgs,
+    AdvertiseArgs, ClientCommand, Connection, GetArgs, PutArgs, RmArgs, SecretArgs, ServicesArgs,
+    StatusArgs, WithdrawArgs,
 };
 pub use node_url::{NodeUrl, NotANode};
 
 /// What a client command's exit code means; scripts rely on it.
 const EXIT_STATUS: &str = "\
 Exit status: of the daemon, 0 stopped when told to, 1 could not start, 2 wrong usage or \
-configuration; of the commands, 0 done, 1 nothing there (get: no value, rm: no such value), 2 wrong \
+configuration; of the commands, 0 done, 1 nothing there (get: no value, rm: no such value, services: \
+none, withdraw: not offered), 2 wrong \
 usage, 3 the node answered with a fault, could not be reached, or its answer could not be printed.";
 
 /// A super-node of SCOPE: it keeps, for everybody near it, what people put
@@ -59,7 +61,7 @@ pub struct Cli {
 pub enum Command {
     /// A client's request to a running super-node.
     #[command(flatten)]
-    Client(ClientCommand),
+    Client(Box<ClientCommand>),
 
     /// Print a script that completes these commands, for the shell to load
     Completions {
@@ -158,6 +160,9 @@ mod tests {
             "supernode put k v --secret a --secret-file b",
             "supernode get k --max 0",
             "supernode get k --raw --json",
+            "supernode services --max 3",
+            "supernode advertise P2PSIP",
+            "supernode advertise P2PSIP a:1 --ttl 0",
             "supernode status --node https://localhost",
             "supernode completions cmd.exe",
             "supernode fly",
@@ -168,11 +173,11 @@ mod tests {
 
     #[test]
     fn a_dash_is_a_value_and_names_standard_input() {
-        let Some(Command::Client(ClientCommand::Put(put))) =
-            read("supernode put k - --ttl 10m").unwrap().command
+        let Some(Command::Client(command)) = read("supernode put k - --ttl 10m").unwrap().command
         else {
-            panic!("not a put");
+            panic!("not a client command");
         };
+        let ClientCommand::Put(put) = *command else { panic!("not a put") };
         assert_eq!(put.value, "-");
         assert_eq!(put.ttl.map(base::Ttl::as_secs), Some(600));
         assert_eq!(put.to.node.to_string(), "http://127.0.0.1:5851");

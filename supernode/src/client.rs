@@ -1,4 +1,4 @@
-//! The client commands: `supernode put`, `get`, `rm` and `status`, which speak to a running
+//! The client commands: `supernode put`, `get`, `services` and their kin, which speak to a running
 //! super-node as any other program would.
 //!
 //! ```text
@@ -12,6 +12,7 @@ mod http;
 mod output;
 mod request;
 mod rpc;
+mod services;
 #[cfg(test)]
 mod tests;
 
@@ -63,6 +64,19 @@ async fn ask(server: &Server, request: Request) -> Result<Answer, ClientError> {
         }
         Request::Remove { key, value, secret } => {
             Answer::Removed { found: rpc::remove(server, &key, &value, secret).await?, key }
+        }
+        Request::Services => Answer::Services { services: services::all(server).await? },
+        Request::Lookup { service, max } => {
+            let contacts = services::lookup(server, &service, max).await?;
+            Answer::Providers { service, contacts }
+        }
+        Request::Advertise { service, contact, ttl } => {
+            services::advertise(server, &service, &contact, ttl).await?;
+            Answer::Advertised
+        }
+        Request::Withdraw { service, contact } => {
+            let found = services::withdraw(server, &service, &contact).await?;
+            Answer::Withdrawn { service, found }
         }
         Request::Status => {
             Answer::Status { node: server.node.clone(), status: http::status(server).await? }

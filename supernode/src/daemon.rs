@@ -13,6 +13,7 @@ use tracing::{info, warn};
 
 use crate::config::{self, Config};
 use crate::discovery::{Discovery, Plan};
+use crate::services::Services;
 use crate::state::AppState;
 use crate::{http, ready};
 
@@ -53,7 +54,11 @@ pub async fn run(config: Config) -> Result<()> {
     };
     let (listen, settle) = (config.p2p, plan.settle());
     let dht = Dht::open(Options { storage, listen, settle, passphrase }).await?;
-    let state = Arc::new(AppState::new(dht.clone(), &config.name, config.public_metrics, door));
+    let services = Services::new(dht.clone()).context(NO_RANDOM)?;
+    services.start();
+    let (registry, public_metrics) = (services.clone(), config.public_metrics);
+    let state = AppState::new(dht.clone(), registry, &config.name, public_metrics, door);
+    let state = Arc::new(state);
     let metrics = Arc::clone(&state.metrics);
     let server = http::Server::start(listener, http::router(state), metrics);
     announce(&dht, address)?;
@@ -68,7 +73,7 @@ pub async fn run(config: Config) -> Result<()> {
         _ = terminate.recv() => info!("told to stop by SIGTERM"),
         _ = interrupt.recv() => info!("told to stop by SIGINT"),
     }
-    if timeout(LEAVE, leave(&dht, server, discovery)).await.is_err() {
+    if timeout(LEAVE, leave(&dht, server, discovery, services)).await.is_err() {
         warn!("not everything was handed over in time; the others have copies of it");
     }
     tidying.abort();
@@ -81,14 +86,19 @@ pub async fn run(config: Config) -> Result<()> {
     Ok(())
 }
 
-/// Stops taking requests and looking for others; then leaves the overlay.
-async fn leave(dht: &Dht, server: http::Server, discovery: Discovery) {
+/// Stops taking requests, offering services and looking for others; then leaves the overlay.
+async fn leave(dht: &Dht, server: http::Server, discovery: Discovery, services: Services) {
     let drain = async {
         if timeout(DRAIN, server.stop()).await.is_err() {
             warn!("some requests were not finished within {DRAIN:?}");
         }
     };
-    tokio::join!(drain, discovery.stop());
+    let withdraw = async {
+        if timeout(DRAIN, services.stop()).await.is_err() {
+            warn!("not everything advertised was withdrawn in time; it ends within a minute");
+        }
+    };
+    tokio::join!(drain, withdraw, discovery.stop());
     dht.leave().await;
 }
 

@@ -17,6 +17,7 @@ use crate::config::JoinAddress;
 use crate::discovery::fuzzing::addresses_announced;
 use crate::quota::Quota;
 use crate::rpc::Caller;
+use crate::services::Services;
 use crate::source::Source;
 use crate::{rpc, xml_guard};
 
@@ -47,9 +48,11 @@ pub fn xml_rpc(body: &[u8]) {
 }
 
 /// Somebody who may put what they like.
-fn caller(dht: &Dht) -> Caller<'_> {
+fn caller(dht: &'static Dht) -> Caller<'static> {
     static QUOTA: LazyLock<Quota> = LazyLock::new(Quota::new);
-    Caller { dht, quota: &QUOTA, source: Source::of(Ipv4Addr::LOCALHOST.into()) }
+    static SERVICES: OnceLock<Services> = OnceLock::new();
+    let services = SERVICES.get_or_init(|| Services::new(dht.clone()).expect("random numbers"));
+    Caller { dht, quota: &QUOTA, services, source: Source::of(Ipv4Addr::LOCALHOST.into()) }
 }
 
 /// What `--join` is given, or a file or a variable in its place; and what multicast DNS says of a

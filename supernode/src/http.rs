@@ -6,6 +6,8 @@
 //! | `/` | GET | what this is, for people |
 //! | `/healthz` | GET | `ok` while it serves |
 //! | `/api/v1/status` | GET | JSON |
+//! | `/api/v1/services` | GET | the services there are, JSON |
+//! | `/api/v1/services/ID` | GET, POST, DELETE | who offers one; offers one, and no more |
 //! | `/api/v1/session` | POST | a token, if the node has a passphrase and is told it |
 //! | `/metrics` | GET | Prometheus text, to this machine only unless configured |
 //!

@@ -4,6 +4,7 @@
 //! main ─┬─ cli ── config ── daemon ─┬─ http ─┬─ rpc ──────► dht
 //!       └─ client (put, get, …)     │        ├─ api ──────►
 //!                                   │        └─ metrics ──►
+//!                                   ├─ services ──────────►
 //!                                   ├─ discovery ─────────►
 //!                                   └─ ready
 //! ```
@@ -26,6 +27,7 @@ pub mod quota;
 mod random;
 pub mod ready;
 pub mod rpc;
+pub mod services;
 pub mod session;
 pub mod source;
 pub mod state;

@@ -22,7 +22,7 @@ fn main() -> ExitCode {
     let cli = Cli::from_process();
     let printed = match cli.command {
         None => return run_daemon(cli),
-        Some(Command::Client(command)) => return in_runtime(client::run(command)),
+        Some(Command::Client(command)) => return in_runtime(client::run(*command)),
         Some(Command::Completions { shell }) => cli::completions(shell, &mut io::stdout()),
         Some(Command::Man) => cli::man(&mut io::stdout()),
     };

@@ -18,6 +18,7 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::load::Load;
 use crate::quota::Quota;
 use crate::rpc::METHODS;
+use crate::services::Services;
 use node::Node;
 
 /// Label sets are fixed beforehand, so that no request can make a new one.
@@ -43,7 +44,7 @@ struct Calls {
 
 impl Metrics {
     /// All counters, at zero; what the node itself counts is read when it is asked for.
-    pub fn new(dht: Dht, load: Arc<Load>, quota: Arc<Quota>) -> Metrics {
+    pub fn new(dht: Dht, load: Arc<Load>, quota: Arc<Quota>, services: Services) -> Metrics {
         let mut registry = Registry::with_prefix("scope");
         let counted: Family<Labels, Counter> = Family::default();
         let seconds: Family<[(&'static str, &'static str); 1], Histogram> =
@@ -80,7 +81,7 @@ impl Metrics {
             "HTTP requests refused before they were looked at, by reason",
             requests_refused.clone(),
         );
-        registry.register_collector(Box::new(Node::new(dht, load, quota)));
+        registry.register_collector(Box::new(Node::new(dht, load, quota, services)));
         Metrics { registry, calls, connections, connections_closed, requests_refused }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! bytes ─ xml_guard: is it safe to parse? ─ codec: a typed call ─ methods: one match ─┬─ scope, watch
+//!                                                                                    ├─ services
 //!                                                                                    ├─ opendht
 //!                                      reply ─ codec ◄── value, or fault ◄───────────┴─ introspect
 //! ```
@@ -17,6 +18,7 @@ mod params;
 #[cfg(test)]
 mod reference;
 mod scope;
+mod services;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -26,6 +28,7 @@ use std::time::{Duration, Instant};
 
 pub use caller::Caller;
 pub use fault::Fault;
+pub use scope::DEFAULT_TTL_S;
 pub use table::{METHODS, Method};
 pub use watch::{Waited, Watch};
 

@@ -9,6 +9,7 @@ use crate::http::{Budget, Door, Gate};
 use crate::load::Load;
 use crate::metrics::Metrics;
 use crate::quota::Quota;
+use crate::services::Services;
 
 /// The node as the HTTP handlers see it.
 pub struct AppState {
@@ -26,6 +27,8 @@ pub struct AppState {
     pub budget: Budget,
     /// What each source may still put.
     pub quota: Arc<Quota>,
+    /// Who offers what.
+    pub services: Services,
     /// Who may come in, if not everybody may.
     pub door: Option<Door>,
     /// The number of the last request.
@@ -36,10 +39,17 @@ pub struct AppState {
 
 impl AppState {
     /// The state of a node that has just been opened, in the runtime that serves it.
-    pub fn new(dht: Dht, name: &str, public_metrics: bool, door: Option<Door>) -> AppState {
+    pub fn new(
+        dht: Dht,
+        services: Services,
+        name: &str,
+        public_metrics: bool,
+        door: Option<Door>,
+    ) -> AppState {
         let load = Arc::new(Load::new());
         let quota = Arc::new(Quota::new());
-        let metrics = Metrics::new(dht.clone(), Arc::clone(&load), Arc::clone(&quota));
+        let metrics =
+            Metrics::new(dht.clone(), Arc::clone(&load), Arc::clone(&quota), services.clone());
         AppState {
             dht,
             name: name.to_owned(),
@@ -48,6 +58,7 @@ impl AppState {
             gate: Gate::new(tokio::runtime::Handle::current().metrics().num_workers()),
             budget: Budget::default(),
             quota,
+            services,
             door,
             requests: AtomicU64::new(0),
             public_metrics,

@@ -1,4 +1,4 @@
-//! The README's commands do what it says they do.
+//! The commands of the README and of guides do what is said there.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 #[path = "support/support.rs"]
@@ -10,12 +10,13 @@ use std::process::Command;
 use support::Node;
 
 const README: &str = include_str!("../../README.md");
+const SERVICES: &str = include_str!("../../docs/guides/services.md");
 
-/// The commands of a `console` block, each with what it prints.
-fn session() -> Vec<(String, Vec<String>)> {
-    let block = README.split("```console\n").nth(1).unwrap().split("```").next().unwrap();
+/// The commands of all `console` blocks, each with what it prints.
+fn session(page: &str) -> Vec<(String, Vec<String>)> {
+    let blocks = page.split("```console\n").skip(1).map(|rest| rest.split("```").next().unwrap());
     let mut session: Vec<(String, Vec<String>)> = Vec::new();
-    for line in block.lines() {
+    for line in blocks.flat_map(str::lines) {
         match line.strip_prefix("$ ") {
             Some(command) => session.push((command.to_owned(), Vec::new())),
             None => session.last_mut().unwrap().1.push(line.to_owned()),
@@ -30,21 +31,34 @@ fn shape(text: &str) -> String {
     digits.filter(|part| !part.is_empty()).collect::<Vec<_>>().join("#")
 }
 
-#[test]
-fn its_session_prints_what_it_shows() {
+/// Runs the commands at a node of their own.
+fn prints_what_it_shows(page: &str) {
     let node = Node::ephemeral();
-    let session = session();
+    let session = session(page);
     assert!(session.len() >= 4);
     for (command, expected) in session {
         let binary = env!("CARGO_BIN_EXE_supernode");
-        let command = command.replace("target/release/supernode", binary);
-        let script = format!("{command} --node {}", node.http);
+        let command = command.strip_prefix("target/release/").unwrap_or(&command);
+        let arguments = command.strip_prefix("supernode ").unwrap();
+        // The option goes behind the command's name, in front of what the shell is to do.
+        let (name, rest) = arguments.split_once(' ').unwrap_or((arguments, ""));
+        let script = format!("{binary} {name} --node {} {rest}", node.http);
         let output = Command::new("sh").args(["-c", &script]).output().unwrap();
         let printed = String::from_utf8(output.stdout).unwrap();
         let printed: Vec<String> = printed.lines().map(shape).collect();
         let expected: Vec<String> = expected.iter().map(|line| shape(line)).collect();
         assert_eq!(printed, expected, "{command}");
     }
+}
+
+#[test]
+fn the_readmes_session_prints_what_it_shows() {
+    prints_what_it_shows(README);
+}
+
+#[test]
+fn the_sessions_of_services_print_what_they_show() {
+    prints_what_it_shows(SERVICES);
 }
 
 #[test]

@@ -394,6 +394,89 @@ def a_fault_does_not_repeat_what_was_sent():
     assert "verysecretvalue" not in text
 
 
+@check
+def a_service_is_offered_found_and_withdrawn():
+    node = proxy()
+    assert node.scope.advertise("P2PSIP", "169.254.3.1:5061", 60) == 1
+    assert "P2PSIP" in node.scope.services()
+    assert node.scope.lookup("P2PSIP") == ["169.254.3.1:5061"]
+    assert node.scope.lookup(b"P2PSIP", 10) == [["169.254.3.1:5061"], b""]
+    assert node.scope.withdraw("P2PSIP", "169.254.3.1:5061") == 1
+    assert node.scope.lookup("P2PSIP") == []
+    assert node.scope.withdraw("P2PSIP", "169.254.3.1:5061") == 0
+
+
+@check
+def services_are_got_and_offered_by_raw_calls_too():
+    node = proxy()
+    node.scope.advertise("RAWCALLS", "169.254.3.1:5061", 60)
+    assert b"RAWCALLS" in node.scope.get("service-list")
+    assert node.scope.get("RAWCALLS") == [b"169.254.3.1:5061"]
+    assert node.put(b"RAWCALLS", b"169.254.3.2:5061", 60, "test") == 0
+    node.scope.put("RAWCALLS", "not a contact", "", 60)
+    assert sorted(node.scope.lookup("RAWCALLS")) == ["169.254.3.1:5061", "169.254.3.2:5061"]
+    expect_fault(WRONG_SECRET, node.scope.withdraw, "RAWCALLS", "169.254.3.2:5061")
+
+
+@check
+def providers_come_in_pages():
+    node = proxy()
+    for port in range(1, 31):
+        node.scope.advertise("PAGES", "laptop.local:%d" % port, 60)
+    seen, placemark = [], b""
+    for _ in range(50):
+        page, placemark = node.scope.lookup("PAGES", 8, placemark)
+        assert len(page) <= 8
+        seen += page
+        if placemark == b"":
+            break
+    assert len(seen) == len(set(seen)) == 30, seen
+
+
+@check
+def a_services_own_key_has_room_for_256():
+    node = proxy()
+    node.scope.advertise("CROWD", "laptop.local:1", 60)
+    for port in range(2, 257):
+        node.scope.put("CROWD", "laptop.local:%d" % port, "", 60)
+    text = expect_fault(OVER_CAPACITY, node.scope.put, "CROWD", "laptop.local:257", "", 60)
+    assert "256" in text, text
+    assert node.put(b"CROWD", b"laptop.local:257", 60, "test") == 1, "OpenDHT's over capacity"
+    assert node.scope.advertise("CROWD", "laptop.local:257", 60) == 1
+    page, placemark = node.scope.lookup("CROWD", 256)
+    rest, placemark = node.scope.lookup("CROWD", 256, placemark)
+    assert len(page) == 256 and rest == ["laptop.local:257"] and placemark == b""
+
+
+@check
+def a_key_of_a_service_is_no_other_services():
+    node = proxy()
+    for service in ("ALPHA", "BETA"):
+        node.scope.put("shared", service, "", 60, service)
+    assert node.scope.get("shared") == []
+    assert node.scope.get("shared", 9, b"", "ALPHA") == [[b"ALPHA"], b""]
+    values, cursor = node.scope.watch("shared", b"", 0, "BETA")
+    assert values == [b"BETA"] and len(cursor) == 16
+    assert node.scope.remove("shared", "ALPHA", "", 60, "BETA") == 0
+    assert node.scope.remove("shared", "ALPHA", "", 60, "ALPHA") == 1
+
+
+@check
+def bad_services_and_contacts_are_refused():
+    node = proxy()
+    node.scope.advertise("COPA", "laptop.local:1", 60)
+    for service, code in (
+            ("", BAD_PARAMETERS), ("x" * 65, TOO_LARGE), (b"\xff", BAD_PARAMETERS),
+            ("two words", BAD_PARAMETERS), ("P2P\u0421IP", BAD_PARAMETERS),
+            ("\u0421\u041e\u0420\u0410", BAD_PARAMETERS)):
+        expect_fault(code, node.scope.advertise, service, "laptop.local:1", 60)
+    for contact in ("", "laptop", "laptop:0", "laptop:65536", "::1:80", "a b:1", "http://a:1/"):
+        expect_fault(BAD_PARAMETERS, node.scope.advertise, "COPA", contact, 60)
+        expect_fault(BAD_PARAMETERS, node.scope.withdraw, "COPA", contact)
+    expect_fault(BAD_PARAMETERS, node.scope.lookup, "COPA", 0)
+    expect_fault(BAD_PARAMETERS, node.scope.lookup, "COPA", 1, b"nonsense")
+
+
 def main():
     for function in CHECKS:
         what = function.__name__.replace("_", " ")

@@ -8,6 +8,7 @@ mod overlay;
 mod report;
 mod rows;
 mod rpc;
+mod services;
 mod start;
 mod store;
 mod watch;
@@ -31,6 +32,8 @@ pub(crate) enum Name {
     Start,
     /// How soon a watched change arrives, and what leases weigh.
     Watch,
+    /// What a lookup of a service costs, in a large overlay and of ten thousand providers.
+    Services,
     /// How one client's flood delays others, at a super-node alone and at one of three.
     Flood,
     /// The overlay against UDP, OpenDHT and the database: up to 72 nodes, some minutes.
@@ -86,6 +89,7 @@ pub(crate) fn run(name: Name, settings: &Settings) -> Result<()> {
         Name::Store => store::measure(settings)?,
         Name::Start => start::measure(settings)?,
         Name::Watch => watch::measure(settings)?,
+        Name::Services => services::measure(settings)?,
         Name::Flood => flood::measure(settings)?,
         Name::Dht => overlay::measure(settings)?,
     };

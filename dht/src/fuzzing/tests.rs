@@ -42,7 +42,12 @@ fn messages() -> Vec<(&'static str, Message)> {
     let (live, removed) = (entry(None, true), entry(Some("a secret"), false));
     let id = live.id();
     let get = Get { place, after: None, until: Some(id), entries: 100, bytes: 1 << 16 };
-    let apply = |entry: &Entry, repair| Request::Apply { place, entry: entry.clone(), repair };
+    let apply = |entry: &Entry, repair| Request::Apply {
+        place,
+        entry: entry.clone(),
+        repair,
+        room: (!repair).then_some(256),
+    };
     let mut listed = vec![live.clone(), entry(Some("a secret"), true)];
     listed.sort_by_key(Entry::id);
     let listing = Listing { entries: listed, more: false, complete: true };
@@ -135,7 +140,8 @@ fn every_state_of_an_entry_has_a_seed_as_sent_and_as_stored() {
         let entry = entry(secret, live);
         let row = store::fuzzing::bytes(&place, &entry, 60_000);
         is_kept("entries", &format!("row-{name}"), &row, |kept| kept == row);
-        let message = Message::Request(0, Request::Apply { place, entry, repair: false });
+        let message =
+            Message::Request(0, Request::Apply { place, entry, repair: false, room: None });
         let mut out = BytesMut::new();
         encode(&message, &mut out);
         // The frame's length, then what `applying` puts around the entry.

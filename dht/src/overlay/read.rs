@@ -189,6 +189,7 @@ impl Read {
                         place: self.get.place,
                         entry: entry.clone(),
                         repair: true,
+                        room: None,
                     },
                 });
             }

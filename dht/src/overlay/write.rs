@@ -2,6 +2,10 @@
 //!
 //! Once it is acknowledged nothing of it is sent again: whatever is newer at a replica by then may be
 //! an operation that came after, and must not be outbid.
+//!
+//! Where only so many values may be, one replica decides whether there is room for a new one, and only then
+//! are the others asked: the closest that answers. Two who put at once cannot both be let in by some
+//! replicas and refused by others, and what is refused is nowhere.
 
 use std::time::Duration;
 
@@ -30,6 +34,8 @@ const LIAR: &str = "a super-node keeps naming newer versions of this value; try 
 pub(crate) struct Write<F> {
     place: Place,
     entry: F,
+    /// How many values the place may have, as long as no replica has let this one in.
+    room: Option<u32>,
     version: Version,
     round: u32,
     targets: Option<Targets>,
@@ -42,10 +48,11 @@ pub(crate) struct Write<F> {
 }
 
 impl<F: Fn(Version) -> Entry> Write<F> {
-    pub(crate) fn new(place: Place, entry: F) -> Write<F> {
+    pub(crate) fn new(place: Place, entry: F, room: Option<u32>) -> Write<F> {
         Write {
             place,
             entry,
+            room,
             version: Version::ZERO,
             round: 0,
             targets: None,
@@ -63,9 +70,18 @@ impl<F: Fn(Version) -> Entry> Write<F> {
         let chosen = targets.chosen();
         let needed = QUORUM.min(chosen.len()).max(1);
         let (mut acks, mut refusals, mut hops) = (0, 0, 0);
+        if chosen.iter().filter_map(|at| targets.get(*at)).any(|t| t.state == TargetState::Done) {
+            self.room = None;
+        }
+        // The first of them decides who neither refused nor failed nor is silent.
+        let decides = chosen.iter().copied().find(|at| {
+            let state = targets.get(*at).map(|target| target.state);
+            matches!(state, Some(TargetState::Idle | TargetState::Waiting { silent: false, .. }))
+        });
         for at in &chosen {
             let Some(target) = targets.get_mut(*at) else { continue };
-            if target.state == TargetState::Idle {
+            let may_be_asked = self.room.is_none() || Some(*at) == decides;
+            if target.state == TargetState::Idle && may_be_asked {
                 target.asked(context.now);
                 wants.asks.push(Ask {
                     to: target.peer.clone(),
@@ -75,6 +91,7 @@ impl<F: Fn(Version) -> Entry> Write<F> {
                         place: self.place,
                         entry: (self.entry)(self.version),
                         repair: false,
+                        room: self.room,
                     },
                 });
             }
@@ -98,6 +115,7 @@ impl<F: Fn(Version) -> Entry> Write<F> {
     fn fail(&mut self) {
         self.outcome = Some(Err(match self.refusal.take() {
             Some((Refusal::OverCapacity, text)) => DhtError::OverCapacity(text),
+            Some((Refusal::Full, text)) => DhtError::Full(text),
             Some((_, text)) => DhtError::NoQuorum(text),
             None => DhtError::NoQuorum(
                 "too few of the super-nodes that keep this key took it in time; try again".into(),
@@ -177,6 +195,10 @@ impl<F: Fn(Version) -> Entry> Operation for Write<F> {
                 let for_good = why != Refusal::Later;
                 target.state = if for_good { TargetState::Refused } else { TargetState::Failed };
                 self.refusal = Some((why, text));
+                if why == Refusal::Full && self.room.is_some() {
+                    self.fail();
+                    return;
+                }
             }
             Ok(_) => {
                 context.meters.malformed.add(1);

@@ -95,7 +95,12 @@ impl Inner {
 }
 
 impl Store for Mounted {
-    fn apply(&self, place: Place, entry: Entry) -> Pending<Result<Applied, StoreError>> {
+    fn apply_within(
+        &self,
+        place: Place,
+        entry: Entry,
+        values: usize,
+    ) -> Pending<Result<Applied, StoreError>> {
         let (inner, crashes) = (Arc::clone(&self.inner), self.crashes);
         Box::pin(async move {
             let commit = {
@@ -111,7 +116,7 @@ impl Store for Mounted {
             if entry.value().is_some() && inner.state().full {
                 return Err(StoreError::OverCapacity(NoRoom::Disk));
             }
-            let applied = inner.store.apply(place, entry).await;
+            let applied = inner.store.apply_within(place, entry, values).await;
             inner.line.keep_mark();
             applied
         })

@@ -168,7 +168,7 @@ impl Changing<'_> {
             usage = self.usage(tables, &place)?;
         }
         let held_entry = held.as_ref().and_then(|held| held.entry.as_ref());
-        match decide(arriving, held_entry, usage) {
+        match decide(arriving, held_entry, usage, operation.values) {
             Ok(Decision::Write(applied)) => {
                 if arriving.value().is_some()
                     && let Err(full) = self.check_room(arriving, capacity)
@@ -257,8 +257,9 @@ impl Changing<'_> {
         let mut usage = Usage::default();
         let (from, to) = row_range(place, ALL_IDS);
         for row in tables.entries.range::<&RowKey>((from.as_ref(), to.as_ref()))? {
-            let cost = Record::decode(row?.1.value()).map_or(0, |record| record.cost());
-            usage.replace(None, Some(cost));
+            let row = row?.1;
+            let record = Record::decode(row.value());
+            usage.replace(None, Some(record.map_or((0, false), |r| (r.cost(), r.is_live()))));
         }
         self.usage.insert(*place, usage);
         Ok(usage)
@@ -273,7 +274,7 @@ impl Changing<'_> {
     fn count(&mut self, place: Place, old: Option<(usize, bool)>, new: Option<(usize, bool)>) {
         self.changed = true;
         if let Some(usage) = self.usage.get_mut(&place) {
-            usage.replace(old.map(|(cost, _)| cost), new.map(|(cost, _)| cost));
+            usage.replace(old, new);
         }
         for (row, sign) in [(new, 1i64), (old, -1)] {
             let Some((cost, live)) = row else { continue };

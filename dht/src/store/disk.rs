@@ -112,13 +112,18 @@ impl DiskStore {
 }
 
 impl Store for DiskStore {
-    fn apply(&self, place: Place, entry: Entry) -> Pending<Result<Applied, StoreError>> {
+    fn apply_within(
+        &self,
+        place: Place,
+        entry: Entry,
+        values: usize,
+    ) -> Pending<Result<Applied, StoreError>> {
         let (shared, room) = (Arc::clone(&self.shared), Arc::clone(&self.room));
         Box::pin(async move {
             let share = room.acquire_many_owned(share_of(&entry)).await;
             let share = share.map_err(|_| StoreError::Closed)?;
             let (reply, answer) = oneshot::channel();
-            let operation = ApplyOperation { place, entry, reply, _share: share };
+            let operation = ApplyOperation { place, entry, values, reply, _share: share };
             shared.queue.push(Operation::Apply(operation))?;
             answer.await.unwrap_or(Err(StoreError::Closed))
         })

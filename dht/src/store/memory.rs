@@ -99,7 +99,12 @@ impl MemoryStore {
         result
     }
 
-    fn apply_now(&self, place: Place, arriving: &Entry) -> Result<Applied, StoreError> {
+    fn apply_now(
+        &self,
+        place: Place,
+        arriving: &Entry,
+        values: usize,
+    ) -> Result<Applied, StoreError> {
         let now = self.now();
         let room = self.check_room(arriving).or_else(|_| {
             // What has expired elsewhere is room as well.
@@ -108,14 +113,19 @@ impl MemoryStore {
         });
         self.change(&mut self.shelf(&place), |shelf| {
             shelf.sweep(now);
-            shelf.apply(place, arriving, now, room)
+            shelf.apply(place, arriving, now, (values, room))
         })
     }
 }
 
 impl Store for MemoryStore {
-    fn apply(&self, place: Place, entry: Entry) -> Pending<Result<Applied, StoreError>> {
-        Box::pin(ready(self.apply_now(place, &entry)))
+    fn apply_within(
+        &self,
+        place: Place,
+        entry: Entry,
+        values: usize,
+    ) -> Pending<Result<Applied, StoreError>> {
+        Box::pin(ready(self.apply_now(place, &entry, values)))
     }
 
     fn list(&self, place: &Place, range: IdRange, limit: ListLimit) -> Result<Listed, StoreError> {
@@ -234,7 +244,7 @@ impl Shelf {
         place: Place,
         arriving: &Entry,
         now: u64,
-        room: Result<(), NoRoom>,
+        (values, room): (usize, Result<(), NoRoom>),
     ) -> Result<Applied, StoreError> {
         let Shelf { places, expiry, counts } = self;
         let mut slot = places.entry(place);
@@ -242,11 +252,10 @@ impl Shelf {
         if let btree_map::Entry::Occupied(entries) = &mut slot {
             let entries = entries.get_mut();
             expire(&place, entries, counts, now);
-            usage.entries = entries.len();
-            usage.bytes = entries.iter().map(Held::cost).sum();
+            entries.iter().for_each(|held| usage.replace(None, Some((held.cost(), !held.removed))));
             held = find(entries, arriving.id()).ok().map(|at| entries[at].to_entry(now));
         }
-        let (new, applied) = match decide(arriving, held.as_ref(), usage)? {
+        let (new, applied) = match decide(arriving, held.as_ref(), usage, values)? {
             Decision::Write(applied) => {
                 if arriving.value().is_some() {
                     room.map_err(StoreError::OverCapacity)?;
@@ -317,6 +326,7 @@ fn find(entries: &[Held], id: EntryId) -> Result<usize, usize> {
 
 #[cfg(test)]
 mod tests {
+    use base::limits::ENTRIES_PER_KEY_MAX;
     use base::{Key, Lifetime, SecretTag, Value, Version};
 
     use super::*;
@@ -335,7 +345,7 @@ mod tests {
             let value = Value::new("v").unwrap();
             let life = Lifetime::from_millis(86_400_000 + version);
             let put = Entry::live(value, SecretTag::NONE, Version::new(version), life);
-            store.apply_now(place, &put).unwrap();
+            store.apply_now(place, &put, ENTRIES_PER_KEY_MAX).unwrap();
         }
         assert!(!store.shelf(&place).expiry.is_too_long(1));
         assert_eq!(store.totals().live, 1);
@@ -351,7 +361,7 @@ mod tests {
             let life = Lifetime::from_millis(1000);
             let value = Value::new("v").unwrap();
             let entry = Entry::live(value, SecretTag::NONE, Version::new(1), life);
-            store.apply_now(place, &entry)
+            store.apply_now(place, &entry, ENTRIES_PER_KEY_MAX)
         };
         let stored = (0..).position(|n| put(n).is_err()).unwrap();
         assert!((90..100).contains(&stored));
@@ -370,11 +380,12 @@ mod tests {
             Entry::live(value, SecretTag::NONE, Version::new(version), life)
         };
         for text in ["a", "b"] {
-            store.apply_now(place, &put(text, 1)).unwrap();
+            store.apply_now(place, &put(text, 1), ENTRIES_PER_KEY_MAX).unwrap();
         }
-        let refused = store.apply_now(place, &put("a longer one", 1));
+        let refused = store.apply_now(place, &put("a longer one", 1), ENTRIES_PER_KEY_MAX);
         assert_eq!(refused, Err(StoreError::OverCapacity(NoRoom::Memory)));
         let removal = Entry::removal(put("a", 1).id(), None, Version::new(2)).unwrap();
-        assert_eq!(store.apply_now(place, &removal), Ok(Applied::Stored { was_live: true }));
+        let removed = store.apply_now(place, &removal, ENTRIES_PER_KEY_MAX);
+        assert_eq!(removed, Ok(Applied::Stored { was_live: true }));
     }
 }

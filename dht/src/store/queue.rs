@@ -27,6 +27,8 @@ pub(super) enum Operation {
 pub(super) struct ApplyOperation {
     pub(super) place: Place,
     pub(super) entry: Entry,
+    /// How many values the place may have, if this is a new one.
+    pub(super) values: usize,
     pub(super) reply: oneshot::Sender<Result<Applied, StoreError>>,
     /// Its share of [`QUEUE_BYTES`], given back when the operation is done.
     pub(super) _share: OwnedSemaphorePermit,

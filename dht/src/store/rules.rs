@@ -12,6 +12,8 @@ const ON_THE_WAY_MS: u64 = 250;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Usage {
     pub(super) entries: usize,
+    /// Those of them that are values.
+    pub(super) live: usize,
     pub(super) bytes: usize,
 }
 
@@ -27,11 +29,13 @@ pub(super) enum Decision {
 }
 
 /// Decides about a copy that arrives. `held` is the unexpired copy of the same entry, `usage` what
-/// the key's entries use, the held copy included.
+/// the key's entries use, the held copy included, `room` how many values it may have if the copy is a new
+/// one.
 pub(super) fn decide(
     arriving: &Entry,
     held: Option<&Entry>,
     usage: Usage,
+    room: usize,
 ) -> Result<Decision, StoreError> {
     let held_version = held.map_or(Version::ZERO, Entry::version);
     if !arriving.version().may_follow(held_version) {
@@ -42,6 +46,7 @@ pub(super) fn decide(
     match held.map_or(Verdict::Take, |held| arriving.against(held)) {
         Verdict::Take => {
             check_room(arriving, held, usage).map_err(StoreError::OverCapacity)?;
+            check_values(arriving, held, usage, room).map_err(StoreError::OverCapacity)?;
             Ok(Decision::Write(stored))
         }
         Verdict::Shorten(life) => Ok(Decision::Shorten(life, stored)),
@@ -58,6 +63,17 @@ pub(super) fn decide(
 fn outlives(arriving: &Entry, held: Option<&Entry>) -> bool {
     let ends = |entry: &Entry| entry.remaining().as_millis();
     held.is_some_and(|held| ends(arriving) > ends(held) + ON_THE_WAY_MS)
+}
+
+/// A value that is there may always be put again, and there may always be one less.
+fn check_values(
+    arriving: &Entry,
+    held: Option<&Entry>,
+    usage: Usage,
+    room: usize,
+) -> Result<(), NoRoom> {
+    let is_new = arriving.value().is_some() && held.and_then(Entry::value).is_none();
+    if is_new && usage.live >= room { Err(NoRoom::Values(room)) } else { Ok(()) }
 }
 
 fn check_room(arriving: &Entry, held: Option<&Entry>, usage: Usage) -> Result<(), NoRoom> {
@@ -80,10 +96,14 @@ fn check_room(arriving: &Entry, held: Option<&Entry>, usage: Usage) -> Result<()
 }
 
 impl Usage {
-    /// The usage after `old` gave way to `new`; `None` for no entry.
-    pub(super) fn replace(&mut self, old: Option<usize>, new: Option<usize>) {
+    /// The usage after `old` gave way to `new`; `None` for no entry, else what it costs, and whether it is
+    /// a value.
+    pub(super) fn replace(&mut self, old: Option<(usize, bool)>, new: Option<(usize, bool)>) {
+        let cost = |entry: Option<(usize, bool)>| entry.map_or(0, |(cost, _)| cost);
+        let live = |entry: Option<(usize, bool)>| usize::from(entry.is_some_and(|(_, live)| live));
         self.entries = self.entries + usize::from(new.is_some()) - usize::from(old.is_some());
-        self.bytes = self.bytes + new.unwrap_or(0) - old.unwrap_or(0);
+        self.bytes = self.bytes + cost(new) - cost(old);
+        self.live = self.live + live(new) - live(old);
     }
 }
 
@@ -99,12 +119,21 @@ mod tests {
         Entry::live(value, SecretTag::NONE, Version::new(version), life)
     }
 
+    /// Without any bound on values but the key's own.
+    fn decide(
+        arriving: &Entry,
+        held: Option<&Entry>,
+        usage: Usage,
+    ) -> Result<Decision, StoreError> {
+        super::decide(arriving, held, usage, ENTRIES_PER_KEY_MAX)
+    }
+
     const STORED: Applied = Applied::Stored { was_live: false };
     const REPLACED: Applied = Applied::Stored { was_live: true };
 
     #[test]
     fn the_newer_copy_is_written_and_the_older_told_what_to_beat() {
-        let usage = Usage { entries: 1, bytes: 1 };
+        let usage = Usage { entries: 1, live: 1, bytes: 1 };
         let held = put("v", 4, 10);
         let newer = decide(&put("v", 5, 10), Some(&held), usage);
         assert_eq!(newer, Ok(Decision::Write(REPLACED)));
@@ -125,15 +154,15 @@ mod tests {
         let refused = decide(&jump, None, Usage::default());
         assert!(matches!(refused, Err(StoreError::VersionJump { .. })));
         let held = put("v", 1 << 40, 10);
-        let usage = Usage { entries: 1, bytes: 1 };
+        let usage = Usage { entries: 1, live: 1, bytes: 1 };
         assert_eq!(decide(&jump, Some(&held), usage), Ok(Decision::Write(REPLACED)));
     }
 
     #[test]
     fn a_full_key_takes_no_new_entry_but_goes_on_refreshing_and_removing() {
         let held = put("v", 1, 10);
-        let by_count = Usage { entries: ENTRIES_PER_KEY_MAX, bytes: 1 };
-        let by_bytes = Usage { entries: 1, bytes: BYTES_PER_KEY_MAX };
+        let by_count = Usage { entries: ENTRIES_PER_KEY_MAX, live: 1, bytes: 1 };
+        let by_bytes = Usage { entries: 1, live: 1, bytes: BYTES_PER_KEY_MAX };
         for (usage, no_room) in [(by_count, NoRoom::KeyEntries), (by_bytes, NoRoom::KeyBytes)] {
             let refused = decide(&put("w", 1, 10), None, usage);
             assert_eq!(refused, Err(StoreError::OverCapacity(no_room)));
@@ -148,8 +177,27 @@ mod tests {
     #[test]
     fn a_put_after_a_removal_finds_no_live_value_before_it() {
         let removal = Entry::removal(put("v", 1, 1).id(), None, Version::new(1)).unwrap();
-        let usage = Usage { entries: 1, bytes: removal.cost() };
+        let usage = Usage { entries: 1, live: 1, bytes: removal.cost() };
         let again = decide(&put("v", 2, 10), Some(&removal), usage);
         assert_eq!(again, Ok(Decision::Write(STORED)));
+    }
+
+    #[test]
+    fn a_new_value_needs_room_and_what_is_there_may_be_put_again() {
+        let usage = Usage { entries: 9, live: 4, bytes: 9 };
+        let held = put("v", 1, 10);
+        let removal = Entry::removal(held.id(), None, Version::new(1)).unwrap();
+        let full = Err(StoreError::OverCapacity(NoRoom::Values(4)));
+        for (arriving, held, expected) in [
+            (put("w", 1, 10), None, &full),
+            (put("v", 2, 10), Some(&removal), &full),
+            (put("v", 2, 10), Some(&held), &Ok(Decision::Write(REPLACED))),
+            (removal.clone(), Some(&held), &Ok(Decision::Write(REPLACED))),
+            (removal.clone(), None, &Ok(Decision::Write(STORED))),
+        ] {
+            assert_eq!(super::decide(&arriving, held, usage, 4), *expected, "{arriving:?}");
+        }
+        let one_more = super::decide(&put("w", 1, 10), None, usage, 5);
+        assert_eq!(one_more, Ok(Decision::Write(STORED)));
     }
 }

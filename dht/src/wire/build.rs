@@ -37,9 +37,10 @@ fn request_body(request: &Request) -> Body {
             entries: u32::try_from(get.entries).unwrap_or(u32::MAX),
             bytes: u32::try_from(get.bytes).unwrap_or(u32::MAX),
         }),
-        Request::Apply { place, entry, repair } => Body::Apply(schema::Apply {
+        Request::Apply { place, entry, repair, room } => Body::Apply(schema::Apply {
             entry: Some(schema::Entry { place: copy(place.as_bytes()), ..self::entry(entry) }),
             repair: *repair,
+            room: *room,
         }),
         Request::Probe => Body::Probe(Empty {}),
         Request::ProbeFor(node) => Body::ProbeFor(node_id(node)),
@@ -191,6 +192,7 @@ impl Refusal {
             Refusal::OverCapacity => 1,
             Refusal::Later => 2,
             Refusal::Malformed => 3,
+            Refusal::Full => 4,
         }
     }
 
@@ -200,6 +202,7 @@ impl Refusal {
             1 => Refusal::OverCapacity,
             2 => Refusal::Later,
             3 => Refusal::Malformed,
+            4 => Refusal::Full,
             _ => Refusal::Failed,
         }
     }

@@ -32,6 +32,8 @@ pub(crate) enum Request {
         /// Whether the copy only makes replicas alike; then it counts for no quorum, and one more
         /// super-node than the replicas takes it.
         repair: bool,
+        /// How many values the place may have, if this is a new one and not a repair.
+        room: Option<u32>,
     },
     /// Is it there? And does it know the same members?
     Probe,
@@ -144,6 +146,8 @@ pub(crate) struct Pulled {
 pub(crate) enum Refusal {
     /// No room; trying again soon will not help.
     OverCapacity,
+    /// The place has as many values as the request allows it.
+    Full,
     /// Its disk failed, or it is stopping.
     Failed,
     /// Too much to do, or it does not know the asker yet: try again.

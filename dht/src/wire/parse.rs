@@ -117,7 +117,7 @@ fn get(body: &schema::Get) -> Parsed<Get> {
 fn apply(body: schema::Apply) -> Parsed<Request> {
     let entry = body.entry.ok_or_else(|| wrong("entry", "there is none"))?;
     let (place, entry) = placed(entry)?;
-    Ok(Request::Apply { place, entry, repair: body.repair })
+    Ok(Request::Apply { place, entry, repair: body.repair, room: body.room })
 }
 
 fn listed(body: schema::Listed) -> Parsed<Listing> {

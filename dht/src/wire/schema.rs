@@ -128,6 +128,8 @@ pub(super) struct Apply {
     pub(super) entry: Option<Entry>,
     #[prost(bool, tag = "2")]
     pub(super) repair: bool,
+    #[prost(uint32, optional, tag = "3")]
+    pub(super) room: Option<u32>,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -55,10 +55,15 @@ fn request() -> impl Strategy<Value = Request> {
     let get = get.prop_map(|(place, after, until, entries, bytes)| {
         Request::Get(Get { place, after, until, entries, bytes })
     });
-    let apply = (place(), entry(), any::<bool>());
+    let apply = (place(), entry(), any::<bool>(), any::<Option<u32>>());
     prop_oneof![
         get,
-        apply.prop_map(|(place, entry, repair)| Request::Apply { place, entry, repair }),
+        apply.prop_map(|(place, entry, repair, room)| Request::Apply {
+            place,
+            entry,
+            repair,
+            room
+        }),
         Just(Request::Probe),
         Just(Request::Members),
         node().prop_map(Request::ProbeFor),
@@ -101,7 +106,8 @@ fn reply() -> impl Strategy<Value = Reply> {
         Just(Refusal::OverCapacity),
         Just(Refusal::Failed),
         Just(Refusal::Later),
-        Just(Refusal::Malformed)
+        Just(Refusal::Malformed),
+        Just(Refusal::Full)
     ];
     prop_oneof![
         listing,
@@ -204,7 +210,8 @@ fn what_lies_is_found_out_and_named() {
     let place = || Bytes::from(vec![7; 32]);
     let listed =
         |entries, more| raw(Body::Listed(schema::Listed { entries, more, complete: true }));
-    let apply = |entry| raw(Body::Apply(schema::Apply { entry: Some(entry), repair: false }));
+    let apply =
+        |entry| raw(Body::Apply(schema::Apply { entry: Some(entry), ..Default::default() }));
     let placed = |entry| schema::Entry { place: place(), ..entry };
     assert_eq!(
         field(raw(Body::Get(schema::Get {

@@ -18,6 +18,12 @@ pub enum ClientCommand {
     Get(GetArgs),
     /// Remove one value from under a key
     Rm(RmArgs),
+    /// List the services there are, or who offers one
+    Services(ServicesArgs),
+    /// Offer a service at a contact, for as long as the super-node runs
+    Advertise(AdvertiseArgs),
+    /// Offer a service at a contact no more
+    Withdraw(WithdrawArgs),
     /// Show how a super-node is doing
     Status(StatusArgs),
 }
@@ -67,6 +73,10 @@ pub struct PutArgs {
     #[arg(long, value_parser = ttl::parse)]
     pub ttl: Option<Ttl>,
 
+    /// The service it is a key of, as in P2PSIP; of none when it is not given
+    #[arg(long, value_name = "ID")]
+    pub service: Option<OsString>,
+
     /// What protects the value.
     #[command(flatten)]
     pub secret: SecretArgs,
@@ -86,6 +96,10 @@ pub struct GetArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max: Option<u32>,
 
+    /// The service it is a key of, as in P2PSIP; of none when it is not given
+    #[arg(long, value_name = "ID")]
+    pub service: Option<OsString>,
+
     /// Write the values' bytes one after the other and nothing else
     #[arg(long, conflicts_with = "json")]
     pub raw: bool,
@@ -104,11 +118,63 @@ pub struct RmArgs {
     /// The value, byte for byte; "-" reads it from standard input
     pub value: OsString,
 
+    /// The service it is a key of, as in P2PSIP; of none when it is not given
+    #[arg(long, value_name = "ID")]
+    pub service: Option<OsString>,
+
     /// What the value was put with.
     #[command(flatten)]
     pub secret: SecretArgs,
 
     /// Where it is removed.
+    #[command(flatten)]
+    pub at: Connection,
+}
+
+/// `supernode services`.
+#[derive(Debug, Args)]
+pub struct ServicesArgs {
+    /// The service whose providers are listed; without it the services are
+    pub service: Option<OsString>,
+
+    /// At most so many providers; all of them when it is not given
+    #[arg(long, value_name = "N", requires = "service", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max: Option<u32>,
+
+    /// Where it is asked.
+    #[command(flatten)]
+    pub from: Connection,
+}
+
+/// `supernode advertise`.
+#[derive(Debug, Args)]
+pub struct AdvertiseArgs {
+    /// The service: 1 to 64 bytes of letters, digits and ASCII punctuation
+    pub service: OsString,
+
+    /// Where it is offered: HOST:PORT, as in 192.0.2.1:5061
+    pub contact: OsString,
+
+    /// For how long, from 1s to 7d: seconds, or a number with s, m, h or d; the node decides when it
+    /// is not given
+    #[arg(long, value_parser = ttl::parse)]
+    pub ttl: Option<Ttl>,
+
+    /// Who keeps it.
+    #[command(flatten)]
+    pub at: Connection,
+}
+
+/// `supernode withdraw`.
+#[derive(Debug, Args)]
+pub struct WithdrawArgs {
+    /// The service
+    pub service: OsString,
+
+    /// Where it was offered
+    pub contact: OsString,
+
+    /// Who kept it.
     #[command(flatten)]
     pub at: Connection,
 }
@@ -128,6 +194,9 @@ impl ClientCommand {
             ClientCommand::Put(put) => &put.to,
             ClientCommand::Get(get) => &get.from,
             ClientCommand::Rm(rm) => &rm.at,
+            ClientCommand::Services(services) => &services.from,
+            ClientCommand::Advertise(advertise) => &advertise.at,
+            ClientCommand::Withdraw(withdraw) => &withdraw.at,
             ClientCommand::Status(status) => &status.of,
         }
     }

@@ -23,6 +23,10 @@ One object on one line of standard output:
 | `put` | `{"latency_ms":0.8,"replicas":1}`: copies on disk when the node answered, and how long it took |
 | `get` | `{"key":{"text":"colour"},"values":[{"text":"red\n"},{"base64":"/wA="}]}`: what is not UTF-8 is base64 |
 | `rm` | `{"removed":true}`, or false if there was no such value |
+| `services` | `{"services":["P2PSIP"]}` |
+| `services ID` | `{"contacts":["192.0.2.1:5061"],"service":"P2PSIP"}` |
+| `advertise` | `{"advertised":true}` |
+| `withdraw` | `{"withdrawn":true}`, or false if it was not offered there |
 | `status` | what the node gives at `/api/v1/status` |
 | refused | `{"error":{"code":7,"message":"wrong secret"}}`: the XML-RPC fault |
 | failed otherwise | `{"error":{"message":"http://127.0.0.1:5851 did not answer within 10 s"}}` |

@@ -4,10 +4,11 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use base::TooLarge;
+use base::{NotAServiceId, TooLarge};
 
 use crate::cli::NodeUrl;
 use crate::passphrase::NotAPassphrase;
+use crate::services::NotAContact;
 
 /// What `scope.remove` answers when the value is there under other secrets only.
 const WRONG_SECRET: i32 = 7;
@@ -16,6 +17,12 @@ const WRONG_SECRET: i32 = 7;
 pub(super) enum ClientError {
     #[error(transparent)]
     TooLarge(#[from] TooLarge),
+
+    #[error(transparent)]
+    Service(#[from] NotAServiceId),
+
+    #[error(transparent)]
+    Contact(#[from] NotAContact),
 
     #[error("the secret is empty and would protect nothing")]
     EmptySecret,
@@ -90,6 +97,8 @@ impl ClientError {
     pub(super) fn exit_code(&self) -> u8 {
         match self {
             ClientError::TooLarge(_)
+            | ClientError::Service(_)
+            | ClientError::Contact(_)
             | ClientError::EmptySecret
             | ClientError::SecretFile { .. }
             | ClientError::PassphraseFile { .. }

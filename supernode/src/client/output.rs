@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::io::{self, ErrorKind};
 use std::process::ExitCode;
 
-use base::Key;
+use base::{Key, ServiceId};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value as Json, json};
@@ -27,6 +27,10 @@ pub(super) enum Answer {
     Stored { replicas: i64, latency_ms: f64 },
     Values { key: Key, values: Vec<Vec<u8>> },
     Removed { key: Key, found: bool },
+    Services { services: Vec<String> },
+    Providers { service: ServiceId, contacts: Vec<String> },
+    Advertised,
+    Withdrawn { service: ServiceId, found: bool },
     Status { node: NodeUrl, status: Json },
 }
 
@@ -101,7 +105,10 @@ fn code(answer: &Answer) -> u8 {
     match answer {
         Answer::Values { values, .. } => u8::from(values.is_empty()),
         Answer::Removed { found, .. } => u8::from(!found),
-        Answer::Stored { .. } | Answer::Status { .. } => 0,
+        Answer::Services { services } => u8::from(services.is_empty()),
+        Answer::Providers { contacts, .. } => u8::from(contacts.is_empty()),
+        Answer::Withdrawn { found, .. } => u8::from(!found),
+        Answer::Stored { .. } | Answer::Advertised | Answer::Status { .. } => 0,
     }
 }
 
@@ -119,6 +126,12 @@ fn as_json(answer: &Answer) -> Json {
             json!({"key": bytes_as_json(key.as_bytes()), "values": values})
         }
         Answer::Removed { found, .. } => json!({"removed": found}),
+        Answer::Services { services } => json!({"services": services}),
+        Answer::Providers { service, contacts } => {
+            json!({"service": service.as_str(), "contacts": contacts})
+        }
+        Answer::Advertised => json!({"advertised": true}),
+        Answer::Withdrawn { found, .. } => json!({"withdrawn": found}),
         Answer::Status { status, .. } => status.clone(),
     }
 }
@@ -155,9 +168,27 @@ fn for_people(answer: &Answer) -> Printed {
         Answer::Removed { key, found: false } => {
             (String::new(), format!("no such value under {}\n", shown(key.as_bytes())))
         }
+        Answer::Services { services } if services.is_empty() => {
+            (String::new(), "nobody offers a service\n".into())
+        }
+        Answer::Services { services: texts } => (lines(texts), String::new()),
+        Answer::Providers { service, contacts } if contacts.is_empty() => {
+            (String::new(), format!("nobody offers {service}\n"))
+        }
+        Answer::Providers { contacts: texts, .. } => (lines(texts), String::new()),
+        Answer::Advertised => ("advertised\n".into(), String::new()),
+        Answer::Withdrawn { found: true, .. } => ("withdrawn\n".into(), String::new()),
+        Answer::Withdrawn { service, found: false } => {
+            (String::new(), format!("nobody offers {service} there\n"))
+        }
         Answer::Status { node, status } => (status_lines(node, status), String::new()),
     };
     Printed { out: out.into_bytes(), err, code: code(answer) }
+}
+
+/// Texts of a node's, a line each.
+fn lines(texts: &[String]) -> String {
+    texts.iter().map(|text| harmless(text) + "\n").collect()
 }
 
 /// The values, a line each, and the note that some are not shown as they are.

@@ -6,9 +6,10 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use base::limits::{SECRET_MAX, VALUE_MAX};
-use base::{Key, Secret, Ttl, Value};
+use base::{Key, Secret, ServiceId, Ttl, Value};
 
 use crate::cli::{ClientCommand, SecretArgs};
+use crate::services::Contact;
 
 use super::error::ClientError;
 
@@ -18,6 +19,10 @@ pub(super) enum Request {
     Put { key: Key, value: Value, secret: Option<Secret>, ttl: Option<Ttl> },
     Get { key: Key, max: Option<u32> },
     Remove { key: Key, value: Value, secret: Option<Secret> },
+    Services,
+    Lookup { service: ServiceId, max: Option<u32> },
+    Advertise { service: ServiceId, contact: Contact, ttl: Option<Ttl> },
+    Withdraw { service: ServiceId, contact: Contact },
     Status,
 }
 
@@ -29,24 +34,52 @@ impl Request {
     ) -> Result<Request, ClientError> {
         Ok(match command {
             ClientCommand::Put(put) => Request::Put {
-                key: key(&put.key)?,
+                key: key(&put.key, put.service.as_deref())?,
                 secret: secret(&put.secret)?,
                 value: value(&put.value, stdin)?,
                 ttl: put.ttl,
             },
-            ClientCommand::Get(get) => Request::Get { key: key(&get.key)?, max: get.max },
+            ClientCommand::Get(get) => {
+                Request::Get { key: key(&get.key, get.service.as_deref())?, max: get.max }
+            }
             ClientCommand::Rm(rm) => Request::Remove {
-                key: key(&rm.key)?,
+                key: key(&rm.key, rm.service.as_deref())?,
                 secret: secret(&rm.secret)?,
                 value: value(&rm.value, stdin)?,
+            },
+            ClientCommand::Services(services) => match &services.service {
+                None => Request::Services,
+                Some(id) => Request::Lookup { service: service(id)?, max: services.max },
+            },
+            ClientCommand::Advertise(advertise) => Request::Advertise {
+                service: service(&advertise.service)?,
+                contact: contact(&advertise.contact)?,
+                ttl: advertise.ttl,
+            },
+            ClientCommand::Withdraw(withdraw) => Request::Withdraw {
+                service: service(&withdraw.service)?,
+                contact: contact(&withdraw.contact)?,
             },
             ClientCommand::Status(_) => Request::Status,
         })
     }
 }
 
-fn key(argument: &OsStr) -> Result<Key, ClientError> {
-    Ok(Key::new(argument.as_encoded_bytes().to_vec())?)
+/// A key, of a service if one is named.
+fn key(argument: &OsStr, of: Option<&OsStr>) -> Result<Key, ClientError> {
+    let bytes = argument.as_encoded_bytes().to_vec();
+    Ok(match of {
+        None => Key::new(bytes)?,
+        Some(of) => Key::in_service(&service(of)?, bytes)?,
+    })
+}
+
+fn service(argument: &OsStr) -> Result<ServiceId, ClientError> {
+    Ok(ServiceId::from_bytes(argument.as_encoded_bytes())?)
+}
+
+fn contact(argument: &OsStr) -> Result<Contact, ClientError> {
+    Ok(Contact::from_bytes(argument.as_encoded_bytes())?)
 }
 
 /// The argument's bytes, or for `-` those of standard input.
@@ -156,6 +189,17 @@ mod tests {
             read(&["put", "k", "-"], &[0; VALUE_MAX + 1]).unwrap_err(),
             "the value has 65537 bytes; the limit is 65536"
         );
+        for (words, text) in [
+            (&["services", ""][..], "the Service-ID is empty; give one like P2PSIP"),
+            (&["services", &"x".repeat(65)], "the Service-ID has 65 bytes; the limit is 64"),
+            (&["get", "k", "--service", "a b"], "the Service-ID has the character U+0020"),
+            (&["put", "k", "v", "--service", "P2P\u{421}IP"], "the Service-ID mixes letters"),
+            (&["advertise", "P2PSIP", "laptop"], "the contact is not HOST:PORT"),
+            (&["withdraw", "P2PSIP", "laptop:0"], "the contact's port is not a number"),
+        ] {
+            let error = read(words, b"").unwrap_err();
+            assert!(error.starts_with(text), "{error}");
+        }
         let missing = read(&["rm", "k", "v", "--secret-file", "/nonexistent/s"], b"").unwrap_err();
         assert!(
             missing.starts_with("the secret file /nonexistent/s cannot be read: "),

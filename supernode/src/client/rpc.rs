@@ -21,10 +21,13 @@ pub(super) async fn put(
     ttl: Option<Ttl>,
 ) -> Result<(i64, f64), ClientError> {
     let mut parameters = vec![bytes(key.as_bytes()), bytes(value.as_bytes())];
-    if secret.is_some() || ttl.is_some() {
+    if secret.is_some() || ttl.is_some() || key.service().is_some() {
         parameters.push(secret_or_none(secret));
     }
-    parameters.extend(ttl.map(|ttl| int(ttl.as_secs())));
+    if ttl.is_some() || key.service().is_some() {
+        parameters.push(ttl.map_or(Xml::Nil, |ttl| int(ttl.as_secs())));
+    }
+    parameters.extend(service_of(key));
     let reply = call(server, "scope.put", parameters).await?;
     let stored = match &reply {
         Xml::Struct(members) => members
@@ -48,7 +51,8 @@ pub(super) async fn get(
     let mut placemark = Vec::new();
     loop {
         let ask = (max - values.len()).min(ENTRIES_PER_KEY_MAX) as u64;
-        let parameters = vec![bytes(key.as_bytes()), int(ask), bytes(&placemark)];
+        let mut parameters = vec![bytes(key.as_bytes()), int(ask), bytes(&placemark)];
+        parameters.extend(service_of(key));
         let reply = call(server, "scope.get", parameters).await?;
         let (page, next) =
             as_page(reply).ok_or_else(|| unexpected(&server.node, "what scope.get returns"))?;
@@ -78,8 +82,11 @@ pub(super) async fn remove(
     secret: Option<Secret>,
 ) -> Result<bool, ClientError> {
     let mut parameters = vec![bytes(key.as_bytes()), bytes(value.as_bytes())];
-    if secret.is_some() {
+    if secret.is_some() || key.service().is_some() {
         parameters.push(secret_or_none(secret));
+    }
+    if let Some(service) = service_of(key) {
+        parameters.extend([Xml::Nil, service]);
     }
     match call(server, "scope.remove", parameters).await? {
         Xml::Integer(1) => Ok(true),
@@ -88,7 +95,11 @@ pub(super) async fn remove(
     }
 }
 
-async fn call(server: &Server, method: &str, params: Vec<Xml>) -> Result<Xml, ClientError> {
+pub(super) async fn call(
+    server: &Server,
+    method: &str,
+    params: Vec<Xml>,
+) -> Result<Xml, ClientError> {
     let not_xml_rpc =
         || ClientError::NotANode { node: server.node.clone(), what: NotANode::NotXmlRpc };
     let call = MethodCall { name: method.into(), params }.to_xml().map_err(|_| not_xml_rpc())?;
@@ -102,17 +113,22 @@ async fn call(server: &Server, method: &str, params: Vec<Xml>) -> Result<Xml, Cl
     Err(ClientError::Fault { code: fault.code(), message: fault.string().into() })
 }
 
+/// The service a key is of, as the last parameter.
+fn service_of(key: &Key) -> Option<Xml> {
+    key.service().map(|service| Xml::String(service.to_string()))
+}
+
 /// An empty secret stands for none where a later parameter follows.
 fn secret_or_none(secret: Option<Secret>) -> Xml {
     bytes(secret.as_ref().map_or(&[], Secret::as_bytes))
 }
 
-fn bytes(bytes: &[u8]) -> Xml {
+pub(super) fn bytes(bytes: &[u8]) -> Xml {
     Xml::Base64(bytes.to_vec())
 }
 
 /// Counts and ttls are far below 2^31.
-fn int(number: u64) -> Xml {
+pub(super) fn int(number: u64) -> Xml {
     Xml::Integer(i32::try_from(number).unwrap_or(i32::MAX))
 }
 
@@ -132,7 +148,7 @@ fn as_double(value: &Xml) -> Option<f64> {
     }
 }
 
-fn as_bytes(value: Xml) -> Option<Vec<u8>> {
+pub(super) fn as_bytes(value: Xml) -> Option<Vec<u8>> {
     match value {
         Xml::Base64(bytes) => Some(bytes),
         Xml::String(text) => Some(text.into_bytes()),
@@ -141,13 +157,13 @@ fn as_bytes(value: Xml) -> Option<Vec<u8>> {
 }
 
 /// `[values, placemark]`.
-fn as_page(reply: Xml) -> Option<(Vec<Vec<u8>>, Vec<u8>)> {
+pub(super) fn as_page(reply: Xml) -> Option<(Vec<Vec<u8>>, Vec<u8>)> {
     let Xml::Array(parts) = reply else { return None };
     let [Xml::Array(values), placemark] = <[Xml; 2]>::try_from(parts).ok()? else { return None };
     let values = values.into_iter().map(as_bytes).collect::<Option<Vec<_>>>()?;
     Some((values, as_bytes(placemark)?))
 }
 
-fn unexpected(node: &NodeUrl, what: &'static str) -> ClientError {
+pub(super) fn unexpected(node: &NodeUrl, what: &'static str) -> ClientError {
     ClientError::NotANode { node: node.clone(), what: NotANode::Unexpected(what) }
 }

@@ -1,5 +1,7 @@
 //! The paths and their handlers.
 
+mod services;
+
 use std::sync::Arc;
 
 use axum::Router;
@@ -37,6 +39,12 @@ pub fn router(state: Arc<AppState>) -> Router {
         .route("/", post(xml_rpc).get(ROOT_PAGE))
         .route("/RPC2", post(xml_rpc))
         .route("/api/v1/status", get(status))
+        .route("/api/v1/services", get(services::all))
+        .route("/api/v1/services/", get(services::without_name).post(services::without_name))
+        .route(
+            "/api/v1/services/{id}",
+            get(services::one).post(services::advertise).delete(services::withdraw),
+        )
         .route("/metrics", get(metrics));
     if state.door.is_some() {
         router = router.layer(middleware::from_fn_with_state(Arc::clone(&state), admission::keep));
@@ -53,10 +61,8 @@ async fn xml_rpc(
     Extension(visitor): Extension<Visitor>,
     request: Request,
 ) -> Response {
-    if is_from_another_site(request.headers()) {
-        state.metrics.count_refused("another site");
-        let text = "a web page of another site may not call this super-node\n";
-        return (StatusCode::FORBIDDEN, text).into_response();
+    if let Some(refusal) = refuse_another_site(&state, request.headers()) {
+        return refusal;
     }
     let _in_flight = state.load.begin();
     let span = debug_span!("rpc", request = state.next_request());
@@ -68,7 +74,12 @@ async fn xml_rpc(
             Err(error) => return refuse(&state, error),
         };
         visitor.pulse.work();
-        let caller = Caller { dht: &state.dht, quota: &state.quota, source: visitor.source };
+        let caller = Caller {
+            dht: &state.dht,
+            quota: &state.quota,
+            services: &state.services,
+            source: visitor.source,
+        };
         let begun = state.gate.pass(visitor.source, rpc::begin(caller, &body)).await;
         let answer = match begun {
             Ok(Begun::Answer(answer)) => Ok(answer),
@@ -88,6 +99,16 @@ async fn xml_rpc(
     }
     .instrument(span)
     .await
+}
+
+/// What a browser is told that asks for a page that did not come from here.
+fn refuse_another_site(state: &AppState, headers: &HeaderMap) -> Option<Response> {
+    if !is_from_another_site(headers) {
+        return None;
+    }
+    state.metrics.count_refused("another site");
+    let text = "a web page of another site may not call this super-node\n";
+    Some((StatusCode::FORBIDDEN, text).into_response())
 }
 
 /// The answer to a call that was made.

@@ -15,6 +15,7 @@ use prometheus_client::registry::Unit;
 
 use crate::load::Load;
 use crate::quota::Quota;
+use crate::services::{Counts, Services};
 
 /// The labels of [`Meters::hops`].
 const HOPS: [&str; Meters::HOPS] = ["0", "1", "2", "3", "4", "5", "6", "7"];
@@ -24,11 +25,12 @@ pub(super) struct Node {
     dht: Dht,
     load: Arc<Load>,
     quota: Arc<Quota>,
+    services: Services,
 }
 
 impl Node {
-    pub(super) fn new(dht: Dht, load: Arc<Load>, quota: Arc<Quota>) -> Node {
-        Node { dht, load, quota }
+    pub(super) fn new(dht: Dht, load: Arc<Load>, quota: Arc<Quota>, services: Services) -> Node {
+        Node { dht, load, quota, services }
     }
 }
 
@@ -47,6 +49,7 @@ impl Collector for Node {
         members(&mut page, &status)?;
         store(&mut page, &status)?;
         quotas(&mut page, &self.quota)?;
+        registry(&mut page, self.services.counts())?;
         page.gauge("requests_in_flight", "Requests in work", self.load.in_flight() as u64)?;
         page.gauge("uptime_seconds", "Seconds since the start", self.load.uptime_s())
     }
@@ -152,6 +155,17 @@ fn store(page: &mut Page<'_>, status: &Status) -> fmt::Result {
     page.gauge("store_entries", "Values held", totals.live)?;
     page.gauge("store_tombstones", "Removals remembered", totals.tombstones)?;
     page.gauge("store_bytes", "Bytes held, as quotas count them", totals.bytes)
+}
+
+/// What this node advertises.
+fn registry(page: &mut Page<'_>, counts: Counts) -> fmt::Result {
+    let help = "Contacts of services this node advertises";
+    page.gauge("services_advertised", help, counts.advertised as u64)?;
+    page.gauge("services_known", "Services there are", counts.services as u64)?;
+    let help = "Advertisements put, the first time or again";
+    page.counter("services_renewals", help, counts.renewals)?;
+    let help = "Advertisements that could not be put, and were tried again";
+    page.counter("services_renewals_failed", help, counts.failures)
 }
 
 /// What was refused to those who put too much.

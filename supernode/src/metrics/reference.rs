@@ -9,6 +9,7 @@ use super::Metrics;
 use crate::config::assert_page;
 use crate::load::Load;
 use crate::quota::Quota;
+use crate::services::Services;
 
 const INTRODUCTION: &str = "\
 # Metrics
@@ -28,7 +29,8 @@ is `well`, or `suspect` for who left a question unanswered.
 
 async fn fresh() -> Metrics {
     let dht = Dht::open(Options::local(Storage::Memory)).await.unwrap();
-    let metrics = Metrics::new(dht, Arc::new(Load::new()), Arc::new(Quota::new()));
+    let services = Services::new(dht.clone()).unwrap();
+    let metrics = Metrics::new(dht, Arc::new(Load::new()), Arc::new(Quota::new()), services);
     metrics.count_refused("too large");
     metrics.count_connection_closed("idle");
     metrics

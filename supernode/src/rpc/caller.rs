@@ -1,9 +1,12 @@
 //! Who calls, and with what.
 
-use dht::Dht;
+use base::limits::LIST_ROOM;
+use base::{Key, SecretTag, Ttl, Value};
+use dht::{Dht, DhtError, Receipt};
 
 use super::Fault;
 use crate::quota::{OverQuota, Quota};
+use crate::services::Services;
 use crate::source::Source;
 
 /// Who calls, and what it is answered with.
@@ -13,8 +16,27 @@ pub struct Caller<'a> {
     pub dht: &'a Dht,
     /// What each source may put.
     pub quota: &'a Quota,
+    /// Who offers what.
+    pub services: &'a Services,
     /// Where it calls from.
     pub source: Source,
+}
+
+impl Caller<'_> {
+    /// Puts a value, that the caller may put. A service's own key has room for as many as one key of a list
+    /// has: more providers find room below it by `scope.advertise`.
+    pub(super) async fn put(
+        &self,
+        key: &Key,
+        value: Value,
+        tag: SecretTag,
+        ttl: Ttl,
+    ) -> Result<Receipt, DhtError> {
+        if self.services.is_registry_key(key) {
+            return self.dht.put_within(key, value, tag, ttl, LIST_ROOM).await;
+        }
+        self.dht.put(key, value, tag, ttl).await
+    }
 }
 
 impl From<OverQuota> for Fault {

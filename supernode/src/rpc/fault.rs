@@ -96,7 +96,7 @@ impl From<TtlOutOfRange> for Fault {
 impl From<DhtError> for Fault {
     fn from(error: DhtError) -> Fault {
         match error {
-            DhtError::OverCapacity(_) => Fault::OverCapacity(error.to_string()),
+            DhtError::OverCapacity(_) | DhtError::Full(_) => Fault::OverCapacity(error.to_string()),
             DhtError::NoQuorum(_) => Fault::NoQuorum(error.to_string()),
         }
     }

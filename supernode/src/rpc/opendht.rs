@@ -84,7 +84,7 @@ async fn store(
     ttl: Ttl,
 ) -> Value {
     match caller.quota.put(caller.source, key, &value, ttl.into()) {
-        Ok(()) => code(caller.dht.put(key, value, tag, ttl).await),
+        Ok(()) => code(caller.put(key, value, tag, ttl).await),
         Err(_) => Value::Integer(OVER_CAPACITY),
     }
 }
@@ -114,7 +114,7 @@ async fn list(dht: &Dht, mut params: Params, row: impl Fn(Found) -> Value) -> Re
 fn code<T>(result: Result<T, DhtError>) -> Value {
     Value::Integer(match result {
         Ok(_) => STORED,
-        Err(DhtError::OverCapacity(_)) => OVER_CAPACITY,
+        Err(DhtError::OverCapacity(_) | DhtError::Full(_)) => OVER_CAPACITY,
         Err(DhtError::NoQuorum(_)) => TRY_AGAIN,
     })
 }

@@ -1,11 +1,12 @@
 //! A call's parameters, taken in order and turned into what the method wants. Every fault names
 //! the parameter by its number and its name in the method's table.
 
-use base::{Secret, Ttl, Value};
+use base::{Key, NotAServiceId, Secret, ServiceId, Ttl, Value};
 use bytes::Bytes;
 
 use super::Fault;
 use super::table::Method;
+use crate::services::Contact;
 
 /// The parameters not taken yet.
 #[derive(Debug)]
@@ -131,6 +132,39 @@ impl Params {
         };
         let len = bytes.len();
         Secret::new(bytes).map(Some).map_err(|error| self.too_large(len, error.max))
+    }
+
+    /// The name of a service, if given.
+    fn optional_service(&mut self) -> Result<Option<ServiceId>, Fault> {
+        let Some(bytes) = self.optional_bytes()? else { return Ok(None) };
+        ServiceId::from_bytes(&bytes).map(Some).map_err(|error| {
+            let text = format!("{}: {error}", self.name());
+            match error {
+                NotAServiceId::TooLong(_) => Fault::TooLarge(text),
+                _ => Fault::BadParameters(text),
+            }
+        })
+    }
+
+    /// The name of a service.
+    pub(super) fn service(&mut self) -> Result<ServiceId, Fault> {
+        let service = self.optional_service()?;
+        self.given(service)
+    }
+
+    /// A key that was taken before, in the service that is named next, if one is.
+    pub(super) fn in_service(&mut self, key: Key) -> Result<Key, Fault> {
+        match self.optional_service()? {
+            None => Ok(key),
+            Some(service) => Ok(Key::in_service(&service, key.as_bytes().to_vec())?),
+        }
+    }
+
+    /// An address of a provider.
+    pub(super) fn contact(&mut self) -> Result<Contact, Fault> {
+        let bytes = self.optional_bytes()?;
+        let contact = Contact::from_bytes(&self.given(bytes)?);
+        contact.map_err(|error| Fault::BadParameters(format!("{}: {error}", self.name())))
     }
 
     /// A text.

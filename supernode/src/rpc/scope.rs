@@ -17,7 +17,7 @@ use super::{Caller, Fault, codec};
 pub(super) const PAGE_BYTES: usize = 700 * 1024;
 
 /// How long a value lives whose ttl is not given: a day, as long as an event's day.
-pub(super) const DEFAULT_TTL_S: i64 = 86_400;
+pub const DEFAULT_TTL_S: i64 = 86_400;
 
 pub(super) async fn put(
     caller: Caller<'_>,
@@ -27,8 +27,9 @@ pub(super) async fn put(
     let (key, value) = (params.key(KEY_MAX)?, params.value(VALUE_MAX)?);
     let tag = params.optional_secret()?.as_ref().map_or(SecretTag::NONE, Secret::tag);
     let ttl = params.optional_ttl()?.map_or_else(|| Ttl::from_secs(DEFAULT_TTL_S), Ok)?;
+    let key = params.in_service(key)?;
     caller.quota.put(caller.source, &key, &value, ttl.into())?;
-    let receipt = caller.dht.put(&key, value, tag, ttl).await?;
+    let receipt = caller.put(&key, value, tag, ttl).await?;
     let replicas = i32::try_from(receipt.replicas).unwrap_or(i32::MAX);
     // Whole microseconds: more digits are noise.
     let latency = (started.elapsed().as_secs_f64() * 1e6).round().max(1.0) / 1e3;
@@ -42,6 +43,7 @@ pub(super) async fn get(dht: &Dht, mut params: Params) -> Result<Value, Fault> {
     let key = params.key(KEY_MAX)?;
     let max = params.optional_max()?;
     let after = placemark(&mut params)?;
+    let key = params.in_service(key)?;
     let request =
         PageRequest { after, max_values: max.unwrap_or(usize::MAX), max_bytes: PAGE_BYTES };
     let page = dht.get(&key, request).await?;
@@ -58,6 +60,7 @@ pub(super) async fn remove(caller: Caller<'_>, mut params: Params) -> Result<Val
     let secret = params.optional_secret()?;
     // Checked, although the removal is remembered longer than any ttl.
     params.optional_ttl()?;
+    let key = params.in_service(key)?;
     caller.quota.remove(caller.source)?;
     match caller.dht.remove(&key, &value, secret).await? {
         Removal::Removed => Ok(Value::Integer(1)),

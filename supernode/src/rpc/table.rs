@@ -17,20 +17,34 @@ pub struct Method {
 }
 
 /// All methods, in the order in which they are listed.
-pub const METHODS: [Method; 12] = [
+pub const METHODS: [Method; 16] = [
     Method {
         name: "scope.put",
-        params: &[("key", "base64"), ("value", "base64"), ("secret", "base64"), ("ttl", "int")],
+        params: &[
+            ("key", "base64"),
+            ("value", "base64"),
+            ("secret", "base64"),
+            ("ttl", "int"),
+            ("service", "string"),
+        ],
         required: 2,
         returns: "struct",
         help: "Puts a value under a key for ttl seconds (a day if not given). Putting it again \
                starts a new life, putting it after a removal brings it back. With a secret, only \
-               who knows the secret can remove it; an empty secret is none. Returns replicas, the \
-               copies on disk when the put was acknowledged, and latency_ms.",
+               who knows the secret can remove it; an empty secret is none. With a service the key is \
+               one of its own: no other service's, and none without a service, is the same. Under \
+               a service's own name there is room for 256 values, then fault 4: \
+               scope.advertise finds room for more. Returns replicas, the copies on disk when the \
+               put was acknowledged, and latency_ms.",
     },
     Method {
         name: "scope.get",
-        params: &[("key", "base64"), ("max", "int"), ("placemark", "base64")],
+        params: &[
+            ("key", "base64"),
+            ("max", "int"),
+            ("placemark", "base64"),
+            ("service", "string"),
+        ],
         required: 1,
         returns: "array",
         help: "Returns all values under a key, as base64. With max, returns at most that many and \
@@ -39,7 +53,13 @@ pub const METHODS: [Method; 12] = [
     },
     Method {
         name: "scope.remove",
-        params: &[("key", "base64"), ("value", "base64"), ("secret", "base64"), ("ttl", "int")],
+        params: &[
+            ("key", "base64"),
+            ("value", "base64"),
+            ("secret", "base64"),
+            ("ttl", "int"),
+            ("service", "string"),
+        ],
         required: 2,
         returns: "int",
         help: "Removes a value from a key: the one put with this secret, or, without one, the one \
@@ -48,7 +68,12 @@ pub const METHODS: [Method; 12] = [
     },
     Method {
         name: "scope.watch",
-        params: &[("key", "base64"), ("cursor", "base64"), ("timeout", "int")],
+        params: &[
+            ("key", "base64"),
+            ("cursor", "base64"),
+            ("timeout", "int"),
+            ("service", "string"),
+        ],
         required: 3,
         returns: "array",
         help: "Waits until the values under a key are others than at cursor, for at most timeout \
@@ -56,6 +81,42 @@ pub const METHODS: [Method; 12] = [
                cursor is empty or of another state. After timeout it returns them as they are. \
                Call it again with the cursor it returned: nothing that lasts is missed between, \
                whichever super-node changes it. A value that is put again, or expires, is a change.",
+    },
+    Method {
+        name: "scope.services",
+        params: &[],
+        required: 0,
+        returns: "array",
+        help: "Returns the Service-IDs of all services that somebody offers, as strings.",
+    },
+    Method {
+        name: "scope.lookup",
+        params: &[("service", "string"), ("max", "int"), ("placemark", "base64")],
+        required: 1,
+        returns: "array",
+        help: "Returns contacts, HOST:PORT, of those who offer a service, as strings: at most 256, and \
+               what was put plainly under its name and is a contact. With max, returns at \
+               most that many and a placemark: [contacts, placemark]; the placemark, given with the \
+               next call, at this node or any other, goes on from there, perhaps with none at \
+               first. An empty placemark starts and ends a listing.",
+    },
+    Method {
+        name: "scope.advertise",
+        params: &[("service", "string"), ("contact", "string"), ("ttl", "int")],
+        required: 2,
+        returns: "int",
+        help: "Offers a service at a contact, HOST:PORT, for ttl seconds (a day if not given). This node \
+               renews it until then; should the node die it is gone within 60 s. A Service-ID is 1 to 64 \
+               bytes of letters, digits and ASCII punctuation, of one script, and looks like no \
+               other there is. Returns 1.",
+    },
+    Method {
+        name: "scope.withdraw",
+        params: &[("service", "string"), ("contact", "string")],
+        required: 2,
+        returns: "int",
+        help: "Offers a service at a contact no more, at once: for who advertised it, at the node that \
+               was asked to. Returns 1 if it was offered and 0 if not; fault 7 if others offer it.",
     },
     Method {
         name: "put",

@@ -6,7 +6,10 @@ use proptest::prelude::*;
 
 use super::{Caller, REPLY_MAX, answer};
 use crate::quota::Quota;
+use crate::services::Services;
 use crate::source::Source;
+
+mod services;
 
 async fn node() -> Dht {
     Dht::open(Options::local(Storage::Memory)).await.unwrap()
@@ -28,8 +31,13 @@ const INT: fn(i32) -> Value = Value::Integer;
 
 /// Sends a body; the value, or the fault's code and text.
 async fn send(node: &Dht, body: &[u8]) -> Result<Value, (i32, String)> {
+    send_to(node, &Services::new(node.clone()).unwrap(), body).await
+}
+
+/// The same to a node with this registry.
+async fn send_to(node: &Dht, services: &Services, body: &[u8]) -> Result<Value, (i32, String)> {
     let source = Source::of([127, 0, 0, 1].into());
-    let answer = answer(Caller { dht: node, quota: &Quota::new(), source }, body).await;
+    let answer = answer(Caller { dht: node, quota: &Quota::new(), services, source }, body).await;
     assert!(answer.xml.len() <= REPLY_MAX);
     match MethodResponse::from_xml(&answer.xml) {
         Ok(response) => Ok(response.value),
@@ -160,8 +168,13 @@ async fn a_fault_names_the_parameter_and_never_repeats_it() {
     let node = node().await;
     let long = || text(&"x".repeat(2000));
     let cases: Vec<(&str, Vec<Value>, i32, &str)> = vec![
-        ("scope.put", vec![text("k")], 2, "scope.put takes 2 to 4 parameters"),
-        ("scope.get", vec![], 2, "takes 1 to 3 parameters (key, max, placemark); 0 were given"),
+        ("scope.put", vec![text("k")], 2, "scope.put takes 2 to 5 parameters"),
+        (
+            "scope.get",
+            vec![],
+            2,
+            "takes 1 to 4 parameters (key, max, placemark, service); 0 were given",
+        ),
         ("scope.put", vec![text("k"), INT(1)], 2, "parameter 2 (value) must be base64 or a string"),
         ("scope.put", vec![Value::Nil, text("v")], 2, "parameter 1 (key) is missing"),
         ("scope.put", vec![long(), text("v")], 3, "parameter 1 (key) has 2000 bytes"),

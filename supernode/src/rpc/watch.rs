@@ -52,6 +52,7 @@ impl Watch {
                 return Err(params.bad(&text));
             }
         };
+        let key = params.in_service(key)?;
         Ok(Watch { key, since, wait })
     }
 

@@ -26,6 +26,11 @@ fn refused(why: Refusal) -> Result<Reply, Lost> {
 
 impl Bench {
     fn new(nodes: u64) -> Bench {
+        Bench::within(nodes, None)
+    }
+
+    /// Where there may be so many values.
+    fn within(nodes: u64, room: Option<u32>) -> Bench {
         let entry: Box<dyn Fn(Version) -> Entry> = Box::new(|version| {
             Entry::live(
                 Value::new("v").unwrap(),
@@ -38,7 +43,7 @@ impl Bench {
             view: view(nodes),
             lamport: LamportClock::default(),
             meters: Meters::default(),
-            write: Write::new(Key::new("k").unwrap().place(), entry),
+            write: Write::new(Key::new("k").unwrap().place(), entry, room),
             wants: Wants::default(),
             now: Duration::ZERO,
         };
@@ -222,4 +227,50 @@ fn a_replica_that_knows_a_closer_one_refers_to_it() {
     bench.answer(Ok(Reply::Applied));
     bench.answer(Ok(Reply::Applied));
     assert_eq!(bench.write.outcome(), Some(Ok(2)));
+}
+
+/// Whether each request that waits asks for room.
+fn with_room(bench: &Bench) -> Vec<bool> {
+    let room = |request: &Request| match request {
+        Request::Apply { room, .. } => room.is_some(),
+        other => panic!("{other:?}"),
+    };
+    bench.wants.asks.iter().map(|ask| room(&ask.request)).collect()
+}
+
+#[test]
+fn one_replica_decides_whether_there_is_room_and_then_the_others_are_asked() {
+    let mut bench = Bench::within(3, Some(256));
+    assert_eq!(with_room(&bench), [true]);
+    bench.answer(Ok(Reply::Applied));
+    assert_eq!(with_room(&bench), [false, false]);
+    bench.answer(Ok(Reply::Applied));
+    assert_eq!(bench.write.outcome(), Some(Ok(2)));
+}
+
+#[test]
+fn what_the_deciding_replica_has_no_room_for_is_sent_to_no_other() {
+    let mut bench = Bench::within(3, Some(256));
+    bench.answer(refused(Refusal::Full));
+    assert!(matches!(bench.write.outcome(), Some(Err(DhtError::Full(_)))));
+    assert!(bench.wants.asks.is_empty());
+}
+
+#[test]
+fn another_decides_when_the_first_cannot() {
+    for reply in [Err(Lost::Connection), refused(Refusal::Later), refused(Refusal::OverCapacity)] {
+        let mut bench = Bench::within(3, Some(256));
+        bench.answer(reply);
+        assert_eq!(with_room(&bench), [true]);
+        bench.answer(Ok(Reply::Applied));
+        bench.pass(RETRY);
+        let waiting = bench.wants.asks.len();
+        (0..waiting).for_each(|_| bench.answer(Ok(Reply::Applied)));
+        let outcome = bench.write.outcome();
+        assert!(matches!(outcome, Some(Ok(2 | 3))), "{outcome:?}");
+    }
+    let mut bench = Bench::within(3, Some(256));
+    bench.wants.asks.clear();
+    bench.pass(UNANSWERED);
+    assert_eq!(with_room(&bench), [true], "the first is silent");
 }

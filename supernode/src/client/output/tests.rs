@@ -89,6 +89,31 @@ fn a_removal_says_whether_there_was_something() {
 }
 
 #[test]
+fn services_and_providers_stand_on_a_line_each() {
+    let service = || ServiceId::new("P2PSIP").unwrap();
+    let services = |services: &[&str]| Answer::Services {
+        services: services.iter().map(|service| (*service).to_owned()).collect(),
+    };
+    let providers = |contacts: &[&str]| Answer::Providers {
+        service: service(),
+        contacts: contacts.iter().map(|contact| (*contact).to_owned()).collect(),
+    };
+    assert_eq!(people(services(&["P2PSIP", "a\x1b[2J"])), expect("P2PSIP\na\u{fffd}[2J\n", "", 0));
+    assert_eq!(people(services(&[])), expect("", "nobody offers a service\n", 1));
+    assert_eq!(json(services(&["P2PSIP"])), expect("{\"services\":[\"P2PSIP\"]}\n", "", 0));
+    assert_eq!(people(providers(&["a:1", "b:2"])), expect("a:1\nb:2\n", "", 0));
+    assert_eq!(people(providers(&[])), expect("", "nobody offers P2PSIP\n", 1));
+    let object = "{\"contacts\":[\"192.0.2.1:5061\"],\"service\":\"P2PSIP\"}\n";
+    assert_eq!(json(providers(&["192.0.2.1:5061"])), expect(object, "", 0));
+    let withdrawn = |found| Answer::Withdrawn { service: service(), found };
+    assert_eq!(people(Answer::Advertised), expect("advertised\n", "", 0));
+    assert_eq!(json(Answer::Advertised), expect("{\"advertised\":true}\n", "", 0));
+    assert_eq!(people(withdrawn(true)), expect("withdrawn\n", "", 0));
+    assert_eq!(people(withdrawn(false)), expect("", "nobody offers P2PSIP there\n", 1));
+    assert_eq!(json(withdrawn(false)), expect("{\"withdrawn\":false}\n", "", 1));
+}
+
+#[test]
 fn an_error_is_two_lines_at_most_or_one_object() {
     let node = NodeUrl::local();
     let refused = || io::Error::from(ErrorKind::ConnectionRefused);
@@ -235,6 +260,13 @@ fn the_reference_page_shows_the_objects_as_they_are() {
         Ok(Answer::Stored { replicas: 1, latency_ms: 0.8 }),
         Ok(values(&[b"red\n", b"\xff\0"])),
         Ok(removed(true)),
+        Ok(Answer::Services { services: vec!["P2PSIP".into()] }),
+        Ok(Answer::Providers {
+            service: ServiceId::new("P2PSIP").unwrap(),
+            contacts: vec!["192.0.2.1:5061".into()],
+        }),
+        Ok(Answer::Advertised),
+        Ok(Answer::Withdrawn { service: ServiceId::new("P2PSIP").unwrap(), found: true }),
         Err(refused),
         Err(silent),
     ] {

@@ -11,6 +11,7 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::http::Door;
+use crate::services::Services;
 use crate::source::Source;
 
 const PASSPHRASE: &str = "five words nobody else has";
@@ -19,7 +20,8 @@ const LIST: &str = "<methodCall><methodName>system.listMethods</methodName></met
 async fn node(passphrase: Option<&str>) -> Arc<AppState> {
     let dht = Dht::open(Options::local(Storage::Memory)).await.unwrap();
     let door = passphrase.map(|passphrase| Door::new(passphrase).unwrap());
-    Arc::new(AppState::new(dht, "box", false, door))
+    let services = Services::new(dht.clone()).unwrap();
+    Arc::new(AppState::new(dht, services, "box", false, door))
 }
 
 /// Asks from an address, with what `Authorization` says if anything. The status and the body; the
@@ -175,4 +177,89 @@ async fn a_call_there_is_no_room_for_is_told_to_try_again_as_its_callers_expect(
         assert!(told.contains("<i4>2</i4>") && !told.contains("fault"), "{told}");
     }
     assert!(rpc::try_again(b"\xff").contains("<i4>4</i4>"));
+}
+
+fn json(answer: &str) -> serde_json::Value {
+    serde_json::from_str(answer.split_once('\n').unwrap().1).unwrap()
+}
+
+#[tokio::test]
+async fn services_are_offered_listed_and_withdrawn() {
+    use serde_json::json;
+    let state = node(None).await;
+    let path = "/api/v1/services/P2PSIP";
+    let get = async |path: &str| json(&ask(&state, OTHER, page(path), None).await.1);
+    assert_eq!(get("/api/v1/services").await, json!({"services": []}));
+    let offer = (Method::POST, path, "{\"contact\": \"192.0.2.7:5061\", \"ttl\": 60}");
+    let (status, told) = ask(&state, OTHER, offer, None).await;
+    assert_eq!((status, json(&told)), (200, json!({"advertised": true})));
+    assert_eq!(get("/api/v1/services").await, json!({"services": ["P2PSIP"]}));
+    assert_eq!(get("/api/v1/status").await["services"], json!(["P2PSIP"]));
+    let found = get("/api/v1/services/P2PSIP?max=5").await;
+    assert_eq!(found["contacts"], json!(["192.0.2.7:5061"]));
+    assert_eq!((&found["service"], &found["placemark"]), (&json!("P2PSIP"), &json!(null)));
+    let withdraw = (Method::DELETE, "/api/v1/services/P2PSIP?contact=192.0.2.7:5061", "");
+    let (status, told) = ask(&state, "192.0.2.8", withdraw.clone(), None).await;
+    assert_eq!((status, &json(&told)["error"]["code"]), (403, &json!(7)));
+    let (status, told) = ask(&state, OTHER, withdraw.clone(), None).await;
+    assert_eq!((status, json(&told)), (200, json!({"withdrawn": true})));
+    let (status, told) = ask(&state, OTHER, withdraw, None).await;
+    assert_eq!((status, json(&told)), (200, json!({"withdrawn": false})));
+    assert_eq!(get(path).await["contacts"], json!([]));
+}
+
+#[tokio::test]
+async fn a_listing_of_providers_goes_on_from_its_placemark() {
+    let state = node(None).await;
+    for port in 1..=5 {
+        let offer = format!("{{\"contact\": \"laptop:{port}\"}}");
+        let offer = (Method::POST, "/api/v1/services/S", offer.as_str());
+        assert_eq!(ask(&state, OWN, offer, None).await.0, 200);
+    }
+    let (mut seen, mut path) = (Vec::new(), "/api/v1/services/S?max=2".to_owned());
+    loop {
+        let part = json(&ask(&state, OTHER, page(&path), None).await.1);
+        seen.extend(part["contacts"].as_array().unwrap().clone());
+        let Some(placemark) = part["placemark"].as_str() else { break };
+        path = format!("/api/v1/services/S?max=2&placemark={placemark}");
+    }
+    assert_eq!(seen.len(), 5);
+}
+
+#[tokio::test]
+async fn bad_requests_of_services_are_told_what_is_wrong() {
+    let state = node(None).await;
+    let long = format!("/api/v1/services/{}", "x".repeat(65));
+    let offer = "{\"contact\": \"laptop:1\"}";
+    let first = (Method::POST, "/api/v1/services/COPA", offer);
+    assert_eq!(ask(&state, OWN, first, None).await.0, 200);
+    let confusable = "/api/v1/services/%D0%A1%D0%9E%D0%A0%D0%90";
+    for (request, status, told) in [
+        (page("/api/v1/services/"), 400, "the Service-ID is empty"),
+        (page(&long), 413, "the Service-ID has 65 bytes"),
+        (page("/api/v1/services/%FF"), 400, "the Service-ID is not UTF-8"),
+        (page("/api/v1/services/a%20b"), 400, "has the character U+0020"),
+        (page("/api/v1/services/P2P%D0%A1IP"), 400, "mixes letters of several scripts"),
+        (page("/api/v1/services/S?max=0"), 400, "max must be at least 1"),
+        (page("/api/v1/services/S?max=x"), 400, "max must be a number"),
+        (page("/api/v1/services/S?placemark=x"), 400, "not one that a listing gave"),
+        ((Method::POST, confusable, offer), 400, "looks like COPA, which is there"),
+        ((Method::POST, "/api/v1/services/S", ""), 400, "expected a JSON object"),
+        (
+            (Method::POST, "/api/v1/services/S", "{\"contact\": \"laptop\"}"),
+            400,
+            "the contact is not HOST:PORT",
+        ),
+        (
+            (Method::POST, "/api/v1/services/S", "{\"contact\": \"laptop:1\", \"ttl\": 0}"),
+            400,
+            "a ttl of 0 s is out of range",
+        ),
+        ((Method::DELETE, "/api/v1/services/S", ""), 400, "expected ?contact=HOST:PORT"),
+        ((Method::DELETE, "/api/v1/services/S?contact=a", ""), 400, "is not HOST:PORT"),
+    ] {
+        let (code, text) = ask(&state, OTHER, request.clone(), None).await;
+        let message = json(&text)["error"]["message"].as_str().unwrap().to_owned();
+        assert!(code == status && message.contains(told), "{request:?}: {code} {message}");
+    }
 }
