@@ -3,19 +3,9 @@
 use std::fmt;
 
 use crate::limits::TOMBSTONE_MAX;
-use crate::{Lifetime, Secret, SecretTag, Value, ValueHash, Version};
+use crate::{EntryId, Lifetime, Place, Secret, SecretTag, Signed, Value, Version, WrongSignature};
 
-/// Which entry of its key this is: the hash of its value and the tag of its secret. Ordered by
-/// the hash, then the tag; listings go in that order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct EntryId {
-    /// The value's hash.
-    pub value: ValueHash,
-    /// The secret's tag.
-    pub tag: SecretTag,
-}
-
-/// Whether the entry is there or was removed.
+/// Whether the entry is there or was removed, and by what right.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub enum State {
     /// There, with this value.
@@ -23,6 +13,8 @@ pub enum State {
     /// Removed: a tombstone. It carries the secret, so that any replica can check, also one that
     /// never held the entry, that whoever removed it was allowed to.
     Removed(Option<Secret>),
+    /// Put, or removed, by whoever signed it.
+    Signed(Signed),
 }
 
 /// One value under a key, or the memory of its removal. What replicas store, exchange and merge.
@@ -48,33 +40,21 @@ pub enum ForgedEntry {
     /// The removal's secret does not have the entry's tag.
     #[error("the removal's secret is not the entry's")]
     Secret,
-}
-
-impl EntryId {
-    /// Length of an id's bytes.
-    pub const LEN: usize = ValueHash::LEN + SecretTag::LEN;
-
-    /// The id of `value` when it is put with this tag.
-    pub fn of(value: &Value, tag: SecretTag) -> EntryId {
-        EntryId { value: value.hash(), tag }
-    }
-
-    /// The id's bytes: the hash, then the tag. Their order is the ids' order.
-    pub fn to_bytes(self) -> [u8; EntryId::LEN] {
-        let mut bytes = [0; EntryId::LEN];
-        let (hash, tag) = bytes.split_at_mut(ValueHash::LEN);
-        hash.copy_from_slice(self.value.as_bytes());
-        tag.copy_from_slice(self.tag.as_bytes());
-        bytes
-    }
-
-    /// An id from its bytes.
-    pub fn from_bytes(bytes: &[u8; EntryId::LEN]) -> EntryId {
-        EntryId {
-            value: ValueHash::from_bytes(std::array::from_fn(|i| bytes[i])),
-            tag: SecretTag::from_bytes(std::array::from_fn(|i| bytes[ValueHash::LEN + i])),
-        }
-    }
+    /// A value or removal without a signature has the tag of signed entries.
+    #[error("the tag is kept for signed entries; use another secret")]
+    Tag,
+    /// A signed entry is not under the id of its author and slot.
+    #[error("the entry's id is not that of its author and slot")]
+    Id,
+    /// A signed entry's version is not the sequence its author signed.
+    #[error("the entry's version is not the sequence that was signed")]
+    Sequence,
+    /// A signed entry is to live longer than its author said.
+    #[error("the entry's life is longer than the ttl that was signed")]
+    TtlRaised,
+    /// The signature is not its author's, or was made for another place.
+    #[error(transparent)]
+    Signature(#[from] WrongSignature),
 }
 
 impl Entry {
@@ -99,23 +79,50 @@ impl Entry {
         Ok(Entry { id, version, state, remaining: Lifetime::TOMBSTONE })
     }
 
+    /// What somebody signed, as its author puts it: with all its life before it.
+    pub fn signed(signed: Signed) -> Entry {
+        Entry {
+            id: signed.id(),
+            version: signed.version(),
+            remaining: signed.life(),
+            state: State::Signed(signed),
+        }
+    }
+
     /// An entry put together from parts a disk this node trusts gave back.
     pub fn from_parts(id: EntryId, version: Version, state: State, remaining: Lifetime) -> Entry {
         Entry { id, version, state, remaining }
     }
 
-    /// Checks parts that came from somewhere else; [`Entry::from_parts`] does not.
+    /// Checks parts that came from somewhere else; [`Entry::from_parts`] does not. `place` is where
+    /// the entry lies or is to lie: a signature holds there only.
     ///
     /// # Errors
     /// [`ForgedEntry`] when they do not belong together.
-    pub fn check(&self) -> Result<(), ForgedEntry> {
+    pub fn check(&self, place: &Place) -> Result<(), ForgedEntry> {
         match &self.state {
+            State::Signed(signed) => self.check_signed(signed, place),
+            _ if self.id.tag.is_signed() => Err(ForgedEntry::Tag),
             State::Live(value) if value.hash() != self.id.value => Err(ForgedEntry::Hash),
             State::Removed(secret) if !self.id.tag.admits(secret.as_ref()) => {
                 Err(ForgedEntry::Secret)
             }
             _ => Ok(()),
         }
+    }
+
+    /// The signature last: it costs the most.
+    fn check_signed(&self, signed: &Signed, place: &Place) -> Result<(), ForgedEntry> {
+        if signed.id() != self.id {
+            return Err(ForgedEntry::Id);
+        }
+        if signed.version() != self.version {
+            return Err(ForgedEntry::Sequence);
+        }
+        if self.remaining > signed.life() {
+            return Err(ForgedEntry::TtlRaised);
+        }
+        Ok(signed.check(place)?)
     }
 
     /// Which entry of its key this is.
@@ -138,23 +145,64 @@ impl Entry {
         self.remaining
     }
 
-    /// Its value, if it is there.
+    /// Its value, if it is there and was put without a signature.
     pub const fn value(&self) -> Option<&Value> {
         match &self.state {
             State::Live(value) => Some(value),
-            State::Removed(_) => None,
+            State::Removed(_) | State::Signed(_) => None,
         }
     }
 
-    /// What it costs its key's quota, in bytes.
+    /// What was signed, if something was: also a removal.
+    pub const fn as_signed(&self) -> Option<&Signed> {
+        match &self.state {
+            State::Signed(signed) => Some(signed),
+            State::Live(_) | State::Removed(_) => None,
+        }
+    }
+
+    /// Whether it is there: neither removed nor a tombstone.
+    pub fn is_live(&self) -> bool {
+        match &self.state {
+            State::Live(_) => true,
+            State::Removed(_) => false,
+            State::Signed(signed) => !signed.is_removal(),
+        }
+    }
+
+    /// What somebody is shown who asks for the key's values and knows nothing of signatures: the
+    /// value; of what is signed, all its canonical bytes, so that any program can check them.
+    pub fn shown(&self) -> Option<Value> {
+        match &self.state {
+            State::Live(value) => Some(value.clone()),
+            State::Signed(signed) if !signed.is_removal() => Some(signed.to_value()),
+            State::Removed(_) | State::Signed(_) => None,
+        }
+    }
+
+    /// Its version, if that is a Lamport counter. A signed entry's is its author's own sequence: it
+    /// says nothing about anybody else's operations, so no clock may follow it, and
+    /// [`Version::may_follow`] does not bound it.
+    pub const fn lamport(&self) -> Option<Version> {
+        match &self.state {
+            State::Signed(_) => None,
+            State::Live(_) | State::Removed(_) => Some(self.version),
+        }
+    }
+
+    /// What the entry costs its key's quota, in bytes.
     pub fn cost(&self) -> usize {
-        self.value().map_or(TOMBSTONE_MAX, |value| value.as_bytes().len())
+        match &self.state {
+            State::Live(value) => value.as_bytes().len(),
+            State::Removed(_) => TOMBSTONE_MAX,
+            State::Signed(signed) => signed.cost(),
+        }
     }
 }
 
 impl fmt::Debug for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = if self.value().is_some() { "live" } else { "removed" };
+        let state = if self.is_live() { "live" } else { "removed" };
         let (id, version, left) = (self.id, self.version.number(), self.remaining.as_millis());
         write!(f, "Entry({:?} {:?} v{version} {state} {left} ms)", id.value, id.tag)
     }
@@ -165,6 +213,7 @@ impl fmt::Debug for State {
         match self {
             State::Live(value) => value.fmt(f),
             State::Removed(secret) => write!(f, "Removed({secret:?})"),
+            State::Signed(signed) => signed.fmt(f),
         }
     }
 }
@@ -193,21 +242,16 @@ mod tests {
     fn parts_that_do_not_belong_together_are_found_out() {
         let value = Value::new("v").unwrap();
         let id = EntryId::of(&value, secret("s").tag());
-        let life = Lifetime::from_millis(5);
+        let (life, place) = (Lifetime::from_millis(5), Place::of(b"here"));
         let entry = |state| Entry::from_parts(id, Version::ZERO, state, life);
-        assert_eq!(entry(State::Live(value)).check(), Ok(()));
-        assert_eq!(entry(State::Removed(Some(secret("s")))).check(), Ok(()));
+        assert_eq!(entry(State::Live(value)).check(&place), Ok(()));
+        assert_eq!(entry(State::Removed(Some(secret("s")))).check(&place), Ok(()));
         let other = Value::new("w").unwrap();
-        assert_eq!(entry(State::Live(other)).check(), Err(ForgedEntry::Hash));
-        assert_eq!(entry(State::Removed(None)).check(), Err(ForgedEntry::Secret));
-        assert_eq!(entry(State::Removed(Some(secret("t")))).check(), Err(ForgedEntry::Secret));
-    }
-
-    #[test]
-    fn an_id_reads_back_from_its_bytes_and_keeps_its_order() {
-        let a = EntryId::of(&Value::new("a").unwrap(), SecretTag::NONE);
-        let b = EntryId::of(&Value::new("a").unwrap(), secret("s").tag());
-        assert_eq!(EntryId::from_bytes(&b.to_bytes()), b);
-        assert_eq!(a.cmp(&b), a.to_bytes().cmp(&b.to_bytes()));
+        assert_eq!(entry(State::Live(other)).check(&place), Err(ForgedEntry::Hash));
+        assert_eq!(entry(State::Removed(None)).check(&place), Err(ForgedEntry::Secret));
+        assert_eq!(
+            entry(State::Removed(Some(secret("t")))).check(&place),
+            Err(ForgedEntry::Secret)
+        );
     }
 }

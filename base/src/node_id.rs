@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use libp2p_identity::{ParseError, PeerId};
 
-use crate::Place;
+use crate::{Place, PublicKey};
 
 /// A super-node's name: the libp2p peer id of its Ed25519 key, so nobody else can answer to it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -15,6 +15,20 @@ impl NodeId {
     /// Where the node lies: SHA-256 of the peer id's bytes, as `libp2p-kad` has it.
     pub fn place(&self) -> Place {
         Place::of(&self.0.to_bytes())
+    }
+
+    /// The Ed25519 key the id is made of: ids of such keys hold them whole. None of another key's id.
+    pub fn public_key(&self) -> Option<PublicKey> {
+        let bytes = self.0.to_bytes();
+        // A multihash: the identity's code, the length, and then the key as libp2p encodes it.
+        let key = libp2p_identity::PublicKey::try_decode_protobuf(bytes.strip_prefix(&[0, 36])?);
+        Some(PublicKey::from_bytes(key.ok()?.try_into_ed25519().ok()?.to_bytes()))
+    }
+
+    /// The id of a key's owner; none if these bytes are no point of the curve.
+    pub fn of(key: &PublicKey) -> Option<NodeId> {
+        let key = libp2p_identity::ed25519::PublicKey::try_from_bytes(key.as_bytes()).ok()?;
+        Some(NodeId(libp2p_identity::PublicKey::from(key).to_peer_id()))
     }
 
     /// The id as libp2p's own type.
@@ -52,6 +66,14 @@ impl fmt::Debug for NodeId {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_id_holds_its_key() {
+        let key = crate::SigningKey::from_bytes(&[1; 32]).public();
+        assert_eq!(NodeId::of(&key).unwrap().public_key(), Some(key));
+        let hashed: NodeId = "QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N".parse().unwrap();
+        assert_eq!(hashed.public_key(), None, "an id that is only a hash of its key");
+    }
 
     #[test]
     fn an_id_reads_back_from_its_text() {

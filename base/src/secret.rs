@@ -49,6 +49,10 @@ impl SecretTag {
     /// SHA-1 is all zeros.
     pub const NONE: SecretTag = SecretTag([0; SecretTag::LEN]);
 
+    /// The tag of what its author signed, [`Signed`](crate::Signed). No secret is known, or likely to
+    /// be found, whose SHA-1 is all ones; and if one were, it would remove nothing.
+    pub const SIGNED: SecretTag = SecretTag([0xff; SecretTag::LEN]);
+
     /// A tag somebody else made: a replica's, or the hash an OpenDHT client sends.
     pub const fn from_bytes(bytes: [u8; SecretTag::LEN]) -> SecretTag {
         SecretTag(bytes)
@@ -64,9 +68,15 @@ impl SecretTag {
         *self == SecretTag::NONE
     }
 
-    /// Whether the secret shown, or its absence, is what this tag asks for.
+    /// Whether the tag is that of signed entries. Nothing else may be put with it.
+    pub fn is_signed(&self) -> bool {
+        *self == SecretTag::SIGNED
+    }
+
+    /// Whether the secret shown, or its absence, is what this tag asks for. Nothing is what
+    /// [`SecretTag::SIGNED`] asks for: who signed an entry removes it by signing again.
     pub fn admits(&self, shown: Option<&Secret>) -> bool {
-        shown.map_or(SecretTag::NONE, Secret::tag) == *self
+        !self.is_signed() && shown.map_or(SecretTag::NONE, Secret::tag) == *self
     }
 }
 
@@ -105,6 +115,13 @@ mod tests {
         assert!(SecretTag::NONE.admits(None));
         assert!(!SecretTag::NONE.admits(Some(&empty)));
         assert!(empty.tag().admits(Some(&empty)));
+    }
+
+    #[test]
+    fn nothing_removes_what_was_signed_but_another_signature() {
+        assert!(!SecretTag::SIGNED.admits(None));
+        assert!(!SecretTag::SIGNED.admits(Some(&Secret::new("").unwrap())));
+        assert!(SecretTag::SIGNED.is_signed() && !SecretTag::NONE.is_signed());
     }
 
     #[test]

@@ -34,6 +34,12 @@ impl Value {
         Ok(Value(bytes))
     }
 
+    /// Takes bytes that are known to be within the limit.
+    pub(crate) fn within_limit(bytes: Bytes) -> Value {
+        debug_assert!(bytes.len() <= VALUE_MAX);
+        Value(bytes)
+    }
+
     /// The value's bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0

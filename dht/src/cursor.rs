@@ -24,7 +24,7 @@ impl Cursor {
     /// The cursor of these entries, in the order of their ids; removals do not count.
     pub(crate) fn of(entries: &[Entry]) -> Cursor {
         let mut hasher = blake3::Hasher::new();
-        let live = entries.iter().filter(|entry| entry.value().is_some());
+        let live = entries.iter().filter(|entry| entry.is_live());
         for (id, version) in live.map(|entry| (entry.id(), entry.version())) {
             hasher.update(&Cursor::row(id, version));
         }

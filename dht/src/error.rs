@@ -11,6 +11,16 @@ pub enum DhtError {
     /// The key holds as many values as the put allowed it; another key may have room.
     #[error("over capacity: {0}")]
     Full(String),
+    /// It is not what its author signed for this key.
+    #[error("forged: {0}")]
+    Forged(String),
+    /// A replica holds what the same author signed with this sequence, or an older copy of the very same:
+    /// sign it with a higher one.
+    #[error("superseded: its author signed another with sequence {0}; sign it with a higher one")]
+    Superseded(u64),
+    /// The name a claim is for has another holder, or is about to.
+    #[error("taken: {0}")]
+    Taken(String),
     /// Too few replicas answered, or could write, in time. The operation may or may not be in
     /// force; trying again is safe.
     #[error("no quorum: {0}")]

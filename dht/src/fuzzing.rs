@@ -5,7 +5,7 @@
 mod tests;
 
 use base::limits::{SECRET_MAX, VALUE_MAX};
-use base::{Entry, Lifetime, State};
+use base::{Entry, Lifetime, Place, State};
 use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::store;
@@ -62,25 +62,36 @@ fn survives(message: &Message) {
 }
 
 /// Entries that others keep because of a message, or believe in.
-fn entries_of(message: &Message) -> Box<dyn Iterator<Item = &Entry> + '_> {
+fn entries_of(message: &Message) -> Box<dyn Iterator<Item = (Option<Place>, &Entry)> + '_> {
     match message {
-        Message::Request(_, Request::Apply { entry, .. }) => Box::new(std::iter::once(entry)),
-        Message::Reply(_, Reply::Listed(listing)) => Box::new(listing.entries.iter()),
+        Message::Request(_, Request::Apply { place, entry, .. }) => {
+            Box::new(std::iter::once((Some(*place), entry)))
+        }
+        Message::Reply(_, Reply::Listed(listing)) => {
+            Box::new(listing.entries.iter().map(|entry| (None, entry)))
+        }
         Message::Reply(_, Reply::Pulled(pulled)) => {
-            Box::new(pulled.entries.iter().map(|(_, entry)| entry))
+            Box::new(pulled.entries.iter().map(|(place, entry)| (Some(*place), entry)))
         }
         _ => Box::new(std::iter::empty()),
     }
 }
 
+/// Where what is not signed may lie: anywhere.
+const NOWHERE: Place = Place::from_bytes([0; Place::LEN]);
+
 /// Whether nobody could complain about an entry that came from somebody else.
-fn sound(entry: &Entry) {
-    assert_eq!(entry.check(), Ok(()));
+fn sound((place, entry): (Option<Place>, &Entry)) {
+    // Of what is listed the reader knows the place, and looks at signatures.
+    if let Some(place) = place.or(entry.as_signed().is_none().then_some(NOWHERE)) {
+        assert_eq!(entry.check(&place), Ok(()));
+    }
     assert!(entry.remaining() <= Lifetime::TOMBSTONE, "{entry:?}");
     match entry.state() {
         State::Live(value) => assert!(value.as_bytes().len() <= VALUE_MAX),
         State::Removed(Some(secret)) => assert!(secret.as_bytes().len() <= SECRET_MAX),
         State::Removed(None) => {}
+        State::Signed(signed) => assert!(entry.remaining() <= signed.life()),
     }
 }
 

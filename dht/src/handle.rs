@@ -289,6 +289,9 @@ impl Dht {
         ttl: Ttl,
         room: Option<u32>,
     ) -> Result<Receipt, DhtError> {
+        if tag.is_signed() {
+            return Err(DhtError::Forged("this tag is kept for signed entries".into()));
+        }
         let meters = &self.inner.node.meters;
         meters.puts.add(1);
         let asked = Instant::now();
@@ -507,7 +510,7 @@ impl Dht {
             };
             let part = self.read(get, Consistency::Quorum).await?;
             after = part.entries.last().map(Entry::id);
-            let live = part.entries.iter().filter(|entry| entry.value().is_some());
+            let live = part.entries.iter().filter(|entry| entry.is_live());
             ids.extend(live.map(Entry::id));
             if !part.more {
                 return Ok(ids);

@@ -38,6 +38,7 @@ mod quotas;
 mod remembered;
 mod repair;
 mod serve;
+mod signed;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
 mod status;
@@ -57,5 +58,6 @@ pub use meters::{Counter, Histogram, Meters};
 pub use options::{Options, Storage};
 pub use page::{Found, Page, PageRequest};
 pub use passphrase::{Passphrase, PassphraseError};
+pub use signed::SignedPage;
 pub use status::{Health, PeerStatus, Phase, Status};
 pub use watch::Watched;

@@ -49,7 +49,7 @@ impl PageBuilder {
     pub(crate) fn add(&mut self, part: Part) -> Option<Page> {
         self.after = part.entries.last().map(Entry::id).or(self.after);
         for entry in part.entries {
-            let Some(value) = entry.value() else { continue };
+            let Some(value) = entry.shown() else { continue };
             self.bytes += value.as_bytes().len();
             let full = self.page.values.len() >= self.request.max_values
                 || self.bytes > self.request.max_bytes;
@@ -57,7 +57,6 @@ impl PageBuilder {
                 self.page.next = Some(last.id);
                 return Some(self.take());
             }
-            let value = value.clone();
             self.page.values.push(Found { id: entry.id(), value, remaining: entry.remaining() });
         }
         (!part.more).then(|| self.take())

@@ -147,6 +147,8 @@ impl Node {
 
     /// Takes note of a version others have reached.
     pub(crate) fn observe(&self, entry: &Entry) {
-        self.lamport.observe(entry.version());
+        if let Some(version) = entry.lamport() {
+            self.lamport.observe(version);
+        }
     }
 }

@@ -117,7 +117,7 @@ async fn until_reason_to_look(
     let now = Instant::now();
     let leased = waiting.state.borrow().leased;
     let look = now + if leased { LOOK } else { LOOK_UNLEASED };
-    let living = entries.iter().filter(|entry| entry.value().is_some());
+    let living = entries.iter().filter(|entry| entry.is_live());
     let expiry = living
         .map(Entry::remaining)
         .min()
@@ -145,7 +145,7 @@ async fn until_reason_to_look(
 fn live(entries: Vec<Entry>) -> Vec<Found> {
     let found = |entry: Entry| {
         let (id, remaining) = (entry.id(), entry.remaining());
-        entry.value().cloned().map(|value| Found { id, value, remaining })
+        entry.shown().map(|value| Found { id, value, remaining })
     };
     entries.into_iter().filter_map(found).collect()
 }

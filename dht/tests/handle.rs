@@ -1,8 +1,10 @@
 //! The handle, as its callers use it.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use base::{Key, Secret, SecretTag, Ttl, Value};
-use dht::{Dht, Options, PageRequest, Receipt, Removal, Storage};
+use std::collections::BTreeSet;
+
+use base::{Key, Kind, Secret, SecretTag, Sequence, Signed, SigningKey, Slot, Ttl, Value};
+use dht::{Dht, DhtError, Options, PageRequest, Receipt, Removal, Storage};
 
 async fn node() -> Dht {
     Dht::open(Options::local(Storage::Memory)).await.unwrap()
@@ -149,4 +151,45 @@ async fn what_is_asked_is_counted() {
     let counts = [&meters.puts, &meters.gets, &meters.removes].map(dht::Counter::get);
     assert_eq!(counts, [1, 1, 1]);
     assert_eq!((status.totals.live, status.totals.tombstones), (0, 1));
+}
+
+#[tokio::test]
+async fn what_is_signed_only_its_author_changes_and_readers_get_it_verified() {
+    let dht = node().await;
+    let (author, other) = (SigningKey::from_bytes(&[1; 32]), SigningKey::from_bytes(&[2; 32]));
+    let (key, elsewhere) = (Key::new("posts").unwrap(), Key::new("other").unwrap());
+    let ttl = Ttl::from_secs(60).unwrap();
+    let sign = |by: &SigningKey, sequence, body: &str| {
+        let (slot, kind) = (Slot::ZERO, Kind::Plain);
+        let sequence = Sequence::new(sequence);
+        Signed::sign(by, &key.place(), slot, kind, sequence, ttl, body.as_bytes()).unwrap()
+    };
+    dht.put_signed(&key, sign(&author, 7, "first")).await.unwrap();
+    dht.put_signed(&key, sign(&other, 1, "another's")).await.unwrap();
+    dht.put_signed(&key, sign(&author, 9, "second")).await.unwrap();
+    let replayed = dht.put_signed(&key, sign(&author, 7, "first")).await;
+    assert_eq!(replayed, Err(DhtError::Superseded(9)));
+    let moved = dht.put_signed(&elsewhere, sign(&author, 10, "third")).await;
+    assert!(matches!(moved, Err(DhtError::Forged(_))), "{moved:?}");
+    dht.put(&key, Value::new("plain").unwrap(), SecretTag::NONE, ttl).await.unwrap();
+
+    let read = dht.signed(&key, None, 10).await.unwrap();
+    let bodies: BTreeSet<_> = read.entries.iter().filter_map(|signed| signed.body()).collect();
+    assert_eq!(bodies, BTreeSet::from(["second", "another's"].map(|body| body.as_bytes().into())));
+    let shown = dht.get(&key, PageRequest::ALL).await.unwrap();
+    assert_eq!(shown.values.len(), 3, "a plain read shows the bytes of what is signed");
+
+    let removal = Signed::removal(&author, &key.place(), Slot::ZERO, Kind::Plain, Sequence::new(9));
+    dht.put_signed(&key, removal).await.unwrap();
+    let read = dht.signed(&key, None, 10).await.unwrap();
+    assert_eq!(read.entries.len(), 1);
+    assert_eq!(read.entries[0].author(), other.public());
+}
+
+#[tokio::test]
+async fn nothing_is_put_plainly_with_the_tag_of_what_is_signed() {
+    let dht = node().await;
+    let (key, value) = (Key::new("k").unwrap(), Value::new("v").unwrap());
+    let put = dht.put(&key, value, SecretTag::SIGNED, Ttl::MAX).await;
+    assert!(matches!(put, Err(DhtError::Forged(_))), "{put:?}");
 }

@@ -161,7 +161,7 @@ impl Read {
         // Everybody was asked. Values of replicas that are filling are values; their silence is
         // nothing.
         let values = self.listings.iter().flat_map(|(_, listing)| &listing.entries);
-        let has_values = values.clone().any(|entry| entry.value().is_some());
+        let has_values = values.clone().any(|entry| entry.is_live());
         if answered == chosen.len() && has_values && context.view.is_settled() {
             self.finish(context, &chosen, wants);
         } else if self.retry_at.is_none() {
@@ -297,7 +297,8 @@ impl Operation for Read {
     }
 }
 
-/// Whether a listing keeps to what was asked for. One that does not is a lie.
+/// Whether a listing keeps to what was asked for, and all that is signed in it was. One that does not is
+/// a lie.
 fn fits(get: &Get, listing: &Listing) -> bool {
     let within = |id: EntryId| {
         get.after.is_none_or(|after| id > after) && get.until.is_none_or(|until| id <= until)
@@ -309,6 +310,7 @@ fn fits(get: &Get, listing: &Listing) -> bool {
     listing.entries.len() <= get.entries
         && (is_full || !listing.more)
         && listing.entries.iter().all(|entry| within(entry.id()))
+        && listing.entries.iter().all(|e| e.as_signed().is_none() || e.check(&get.place).is_ok())
 }
 
 /// Puts answers together: of each entry the copy that wins, as far as all answers reach.
@@ -335,7 +337,7 @@ fn missing<'a>(part: &'a Part, listing: &'a Listing) -> impl Iterator<Item = &'a
         held.map_or(true, |at| {
             let held = &listing.entries[at];
             // Lifetimes differ by what the answers took; that is no difference.
-            held.version() != entry.version() || held.value().is_some() != entry.value().is_some()
+            held.version() != entry.version() || held.is_live() != entry.is_live()
         })
     })
 }

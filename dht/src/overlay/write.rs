@@ -37,6 +37,10 @@ pub(crate) struct Write<F> {
     /// How many values the place may have, as long as no replica has let this one in.
     room: Option<u32>,
     version: Version,
+    /// Whether the version is not this node's to choose: an author signed it.
+    signed: bool,
+    /// A newer version of what was signed that somebody holds.
+    newer: Option<Version>,
     round: u32,
     targets: Option<Targets>,
     deadline: Now,
@@ -54,6 +58,8 @@ impl<F: Fn(Version) -> Entry> Write<F> {
             entry,
             room,
             version: Version::ZERO,
+            signed: false,
+            newer: None,
             round: 0,
             targets: None,
             deadline: Now::ZERO,
@@ -62,6 +68,11 @@ impl<F: Fn(Version) -> Entry> Write<F> {
             stale: Vec::new(),
             outcome: None,
         }
+    }
+
+    /// Writes what an author signed: if somebody holds something newer, that is that.
+    pub(crate) fn signed(place: Place, entry: F) -> Write<F> {
+        Write { signed: true, ..Write::new(place, entry, None) }
     }
 
     /// Asks whoever has not been asked, and sees what all answers come to.
@@ -113,9 +124,14 @@ impl<F: Fn(Version) -> Entry> Write<F> {
     }
 
     fn fail(&mut self) {
+        if let Some(newer) = self.newer {
+            self.outcome = Some(Err(DhtError::Superseded(newer.number())));
+            return;
+        }
         self.outcome = Some(Err(match self.refusal.take() {
             Some((Refusal::OverCapacity, text)) => DhtError::OverCapacity(text),
             Some((Refusal::Full, text)) => DhtError::Full(text),
+            Some((Refusal::Taken, text)) => DhtError::Taken(text),
             Some((_, text)) => DhtError::NoQuorum(text),
             None => DhtError::NoQuorum(
                 "too few of the super-nodes that keep this key took it in time; try again".into(),
@@ -125,6 +141,13 @@ impl<F: Fn(Version) -> Entry> Write<F> {
 
     /// A replica holds a newer version: everything is sent again, above it.
     fn outbid(&mut self, at: usize, held: Version, context: &Context<'_>) {
+        if self.signed {
+            self.newer = self.newer.max(Some(held));
+            if let Some(target) = self.targets.as_mut().and_then(|targets| targets.get_mut(at)) {
+                target.state = TargetState::Refused;
+            }
+            return;
+        }
         self.stale.push((at, held));
         let told = self.stale.iter().filter(|(by, _)| *by == at).count();
         // What one alone says of a version far ahead is not believed, nor one that goes on and on.

@@ -113,7 +113,7 @@ impl Store for Mounted {
                 return Err(StoreError::Closed);
             }
             // As on a real disk: removals still fit.
-            if entry.value().is_some() && inner.state().full {
+            if entry.is_live() && inner.state().full {
                 return Err(StoreError::OverCapacity(NoRoom::Disk));
             }
             let applied = inner.store.apply_within(place, entry, values).await;

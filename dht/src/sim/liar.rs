@@ -54,7 +54,7 @@ impl State {
     fn answer(&mut self, request: &Request) -> Option<Reply> {
         if let Request::Apply { place, entry, .. } = request
             && self.seen.len() < MEMORY
-            && entry.value().is_some()
+            && entry.is_live()
         {
             self.seen.entry((*place, entry.id())).or_insert_with(|| entry.clone());
         }

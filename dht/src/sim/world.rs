@@ -235,7 +235,7 @@ impl World {
         up.sort_by_cached_key(|node| node.id.place().distance(&place));
         up.truncate(base::limits::REPLICAS);
         up.retain(|node| !node.lies);
-        let entry = |entry: &base::Entry| (entry.id(), entry.version(), entry.value().is_some());
+        let entry = |entry: &base::Entry| (entry.id(), entry.version(), entry.is_live());
         up.iter().map(|node| node.disk.holding(&place).iter().map(entry).collect()).collect()
     }
 
@@ -247,7 +247,7 @@ impl World {
         let nodes = self.nodes.borrow();
         let has = |node: &&SimNode| {
             let held = node.disk.holding(place);
-            !node.lies && held.iter().any(|e| e.id() == id && e.value().is_some() == live)
+            !node.lies && held.iter().any(|e| e.id() == id && e.is_live() == live)
         };
         nodes.iter().filter(has).count() >= COPIES
     }

@@ -157,7 +157,7 @@ impl Changing<'_> {
         (room, capacity): (Room, u64),
     ) -> Result<Result<Applied, StoreError>, redb::Error> {
         let (place, arriving) = (operation.place, &operation.entry);
-        if room == Room::Nothing || (room == Room::Removals && arriving.value().is_some()) {
+        if room == Room::Nothing || (room == Room::Removals && arriving.is_live()) {
             return Ok(Err(StoreError::OverCapacity(NoRoom::Disk)));
         }
         let row = row_key(&place, arriving.id());
@@ -170,7 +170,7 @@ impl Changing<'_> {
         let held_entry = held.as_ref().and_then(|held| held.entry.as_ref());
         match decide(arriving, held_entry, usage, operation.values) {
             Ok(Decision::Write(applied)) => {
-                if arriving.value().is_some()
+                if arriving.is_live()
                     && let Err(full) = self.check_room(arriving, capacity)
                 {
                     return Ok(Err(StoreError::OverCapacity(full)));
@@ -205,10 +205,10 @@ impl Changing<'_> {
             tables.expiry.remove(&expiry_key(held.deadline, row))?;
         }
         tables.expiry.insert(&expiry_key(deadline, row), ())?;
-        let new = (entry.cost(), entry.value().is_some());
+        let new = (entry.cost(), entry.is_live());
         self.count(place_of(row), held.map(|held| (held.cost, held.live)), Some(new));
         self.rows.extend(held.map(|held| held.goes(row)));
-        let live = entry.value().is_some();
+        let live = entry.is_live();
         self.rows.push(RowChange { row: *row, version: entry.version(), live, came: true });
         Ok(())
     }

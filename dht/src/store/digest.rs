@@ -31,7 +31,7 @@ pub struct Fingerprint(u128);
 impl Fingerprint {
     /// The fingerprint of an entry at a place.
     pub fn of(place: &Place, entry: &Entry) -> Fingerprint {
-        Fingerprint::new(place, entry.id(), entry.version(), entry.value().is_some())
+        Fingerprint::new(place, entry.id(), entry.version(), entry.is_live())
     }
 
     pub(super) fn new(place: &Place, id: EntryId, version: Version, live: bool) -> Fingerprint {

@@ -13,7 +13,7 @@ pub(crate) fn row(bytes: &[u8]) {
     let deadline = record.deadline;
     assert_eq!(split_expiry_key(&expiry_key(deadline, row)), (deadline, *row));
     let Some(entry) = record.to_entry(id_of(row), 0) else { return };
-    assert_eq!((record.is_live(), record.cost()), (entry.value().is_some(), entry.cost()));
+    assert_eq!((record.is_live(), record.cost()), (entry.is_live(), entry.cost()));
     let mut again = Vec::new();
     encode(&entry, deadline, &mut again);
     let again = Record::decode(&again).and_then(|record| record.to_entry(id_of(row), 0));

@@ -252,12 +252,14 @@ impl Shelf {
         if let btree_map::Entry::Occupied(entries) = &mut slot {
             let entries = entries.get_mut();
             expire(&place, entries, counts, now);
-            entries.iter().for_each(|held| usage.replace(None, Some((held.cost(), !held.removed))));
+            entries
+                .iter()
+                .for_each(|held| usage.replace(None, Some((held.cost(), held.is_live()))));
             held = find(entries, arriving.id()).ok().map(|at| entries[at].to_entry(now));
         }
         let (new, applied) = match decide(arriving, held.as_ref(), usage, values)? {
             Decision::Write(applied) => {
-                if arriving.value().is_some() {
+                if arriving.is_live() {
                     room.map_err(StoreError::OverCapacity)?;
                 }
                 (Held::new(arriving, now), applied)

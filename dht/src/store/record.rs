@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! row key  place 32 │ value hash 40 │ secret tag 20
-//! record   version 8 │ deadline 8 │ kind 1 │ value, or the removal's secret
+//! record   version 8 │ deadline 8 │ kind 1 │ value, the removal's secret, or what was signed
 //! expiry   deadline 8 (big-endian) │ row key
 //! ```
 //!
@@ -11,7 +11,7 @@
 
 use std::ops::{Bound, RangeInclusive};
 
-use base::{Entry, EntryId, Lifetime, Place, Secret, State, Value, Version};
+use base::{Entry, EntryId, Lifetime, Place, Secret, Signed, State, Value, Version};
 use bytes::Bytes;
 
 use super::IdRange;
@@ -33,6 +33,8 @@ const HEADER_LEN: usize = 8 + 8 + 1;
 const LIVE: u8 = 0;
 const REMOVED: u8 = 1;
 const REMOVED_WITH_SECRET: u8 = 2;
+const SIGNED: u8 = 3;
+const SIGNED_REMOVAL: u8 = 4;
 
 /// A record, read without copying what it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,6 +115,10 @@ pub(super) fn encode(entry: &Entry, deadline: u64, out: &mut Vec<u8>) {
         State::Live(value) => (LIVE, value.as_bytes()),
         State::Removed(None) => (REMOVED, &[][..]),
         State::Removed(Some(secret)) => (REMOVED_WITH_SECRET, secret.as_bytes()),
+        State::Signed(signed) => {
+            let kind = if signed.is_removal() { SIGNED_REMOVAL } else { SIGNED };
+            (kind, &signed.as_bytes()[..])
+        }
     };
     out.clear();
     out.extend_from_slice(&entry.version().number().to_le_bytes());
@@ -127,7 +133,7 @@ impl<'a> Record<'a> {
         let (header, payload) = bytes.split_first_chunk::<HEADER_LEN>()?;
         let number = |at: usize| u64::from_le_bytes(std::array::from_fn(|i| header[at + i]));
         let kind = header[16];
-        (kind <= REMOVED_WITH_SECRET).then_some(Record {
+        (kind <= SIGNED_REMOVAL).then_some(Record {
             version: Version::new(number(0)),
             deadline: number(8),
             kind,
@@ -137,12 +143,16 @@ impl<'a> Record<'a> {
 
     /// Whether the entry is there.
     pub(super) fn is_live(&self) -> bool {
-        self.kind == LIVE
+        matches!(self.kind, LIVE | SIGNED)
     }
 
     /// What the entry costs its key's quota, as [`Entry::cost`] has it.
     pub(super) fn cost(&self) -> usize {
-        if self.is_live() { self.payload.len() } else { base::limits::TOMBSTONE_MAX }
+        match self.kind {
+            LIVE | SIGNED => self.payload.len(),
+            SIGNED_REMOVAL => Signed::REMOVAL_COST,
+            _ => base::limits::TOMBSTONE_MAX,
+        }
     }
 
     /// The entry, with what is left of its life at `now` on the timeline; `None` if a limit has
@@ -152,6 +162,7 @@ impl<'a> Record<'a> {
         let state = match self.kind {
             LIVE => State::Live(Value::new(payload()).ok()?),
             REMOVED => State::Removed(None),
+            SIGNED | SIGNED_REMOVAL => State::Signed(Signed::from_bytes(payload()).ok()?),
             _ => State::Removed(Some(Secret::new(payload()).ok()?)),
         };
         let remaining = Lifetime::from_millis(self.deadline.saturating_sub(now));
@@ -162,7 +173,7 @@ impl<'a> Record<'a> {
 #[cfg(test)]
 mod tests {
     use base::limits::{SECRET_MAX, TOMBSTONE_MAX};
-    use base::{Key, SecretTag};
+    use base::{Key, Kind, SecretTag, Sequence, SigningKey, Slot, Ttl};
 
     use super::*;
 
@@ -178,16 +189,25 @@ mod tests {
         let value = Value::new("v").unwrap();
         let secret = Secret::new("s").unwrap();
         let version = Version::new(3);
+        let author = SigningKey::from_bytes(&[7; 32]);
+        let (place, slot, sequence) =
+            (Key::new("k").unwrap().place(), Slot::ZERO, Sequence::new(3));
+        let ttl = Ttl::from_secs(1).unwrap();
+        let signed =
+            Signed::sign(&author, &place, slot, Kind::Plain, sequence, ttl, b"body").unwrap();
+        let unsaid = Signed::removal(&author, &place, slot, Kind::Plain, sequence);
+        let signed = [signed, unsaid]
+            .map(|signed| Entry::from_parts(signed.id(), version, State::Signed(signed), life));
         let entries = [
             Entry::live(value.clone(), SecretTag::NONE, version, life),
             Entry::live(value.clone(), secret.tag(), version, life),
             Entry::removal(EntryId::of(&value, SecretTag::NONE), None, version).unwrap(),
             Entry::removal(EntryId::of(&value, secret.tag()), Some(secret), version).unwrap(),
         ];
-        for entry in entries {
+        for entry in entries.into_iter().chain(signed) {
             let bytes = encoded(&entry);
             let record = Record::decode(&bytes).unwrap();
-            assert_eq!(record.cost(), entry.cost());
+            assert_eq!((record.cost(), record.is_live()), (entry.cost(), entry.is_live()));
             let back = record.to_entry(entry.id(), 600).unwrap();
             assert_eq!(back.state(), entry.state());
             assert_eq!(back.version(), version);
@@ -202,6 +222,10 @@ mod tests {
         let removal = Entry::removal(id, Some(secret), Version::new(1)).unwrap();
         let row = row_key(&Key::new("k").unwrap().place(), id);
         assert!(row.len() + encoded(&removal).len() <= TOMBSTONE_MAX);
+        let (author, place) = (SigningKey::from_bytes(&[7; 32]), Key::new("k").unwrap().place());
+        let removal = Signed::removal(&author, &place, Slot::ZERO, Kind::Plain, Sequence::new(1));
+        let removal = Entry::signed(removal);
+        assert!(row.len() + encoded(&removal).len() <= Signed::REMOVAL_COST);
     }
 
     #[test]

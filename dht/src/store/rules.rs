@@ -38,10 +38,10 @@ pub(super) fn decide(
     room: usize,
 ) -> Result<Decision, StoreError> {
     let held_version = held.map_or(Version::ZERO, Entry::version);
-    if !arriving.version().may_follow(held_version) {
+    if arriving.lamport().is_some_and(|version| !version.may_follow(held_version)) {
         return Err(StoreError::VersionJump { version: arriving.version(), held: held_version });
     }
-    let was_live = held.is_some_and(|held| held.value().is_some());
+    let was_live = held.is_some_and(|held| held.is_live());
     let stored = Applied::Stored { was_live };
     match held.map_or(Verdict::Take, |held| arriving.against(held)) {
         Verdict::Take => {
@@ -72,7 +72,7 @@ fn check_values(
     usage: Usage,
     room: usize,
 ) -> Result<(), NoRoom> {
-    let is_new = arriving.value().is_some() && held.and_then(Entry::value).is_none();
+    let is_new = arriving.is_live() && !held.is_some_and(Entry::is_live);
     if is_new && usage.live >= room { Err(NoRoom::Values(room)) } else { Ok(()) }
 }
 
@@ -89,7 +89,7 @@ fn check_room(arriving: &Entry, held: Option<&Entry>, usage: Usage) -> Result<()
     // Replacing may always shrink; a removal is always let through, so that a full key can be
     // emptied even where the tombstone costs more than the value did.
     let grown = arriving.cost().saturating_sub(held.cost());
-    if arriving.value().is_some() && grown > 0 && usage.bytes + grown > BYTES_PER_KEY_MAX {
+    if arriving.is_live() && grown > 0 && usage.bytes + grown > BYTES_PER_KEY_MAX {
         return Err(NoRoom::KeyBytes);
     }
     Ok(())

@@ -109,7 +109,12 @@ fn notice_body(notice: &Notice) -> Body {
 }
 
 fn entry(entry: &Entry) -> schema::Entry {
+    let remaining_ms = entry.remaining().as_millis();
     let (value, removed) = match entry.state() {
+        State::Signed(signed) => {
+            let signed = Some(signed.as_bytes().clone());
+            return schema::Entry { remaining_ms, signed, ..schema::Entry::default() };
+        }
         State::Live(value) => (Some(value.clone().into_bytes()), None),
         State::Removed(secret) => {
             let hash = copy(entry.id().value.as_bytes());
@@ -120,11 +125,12 @@ fn entry(entry: &Entry) -> schema::Entry {
     let tag = entry.id().tag;
     schema::Entry {
         version: entry.version().number(),
-        remaining_ms: entry.remaining().as_millis(),
+        remaining_ms,
         tag: if tag.is_none() { Bytes::new() } else { copy(tag.as_bytes()) },
         value,
         removed,
         place: Bytes::new(),
+        signed: None,
     }
 }
 
@@ -193,6 +199,7 @@ impl Refusal {
             Refusal::Later => 2,
             Refusal::Malformed => 3,
             Refusal::Full => 4,
+            Refusal::Taken => 5,
         }
     }
 
@@ -203,6 +210,7 @@ impl Refusal {
             2 => Refusal::Later,
             3 => Refusal::Malformed,
             4 => Refusal::Full,
+            5 => Refusal::Taken,
             _ => Refusal::Failed,
         }
     }

@@ -148,6 +148,8 @@ pub(crate) enum Refusal {
     OverCapacity,
     /// The place has as many values as the request allows it.
     Full,
+    /// The name it is a claim for has another holder, or is about to.
+    Taken,
     /// Its disk failed, or it is stopping.
     Failed,
     /// Too much to do, or it does not know the asker yet: try again.

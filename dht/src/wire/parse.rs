@@ -3,7 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 
 use base::{
-    Entry, EntryId, Lifetime, NodeId, Place, Secret, SecretTag, State, Value, ValueHash, Version,
+    Entry, EntryId, Lifetime, NodeId, Place, Secret, SecretTag, Signed, State, Value, ValueHash,
+    Version,
 };
 use bytes::Bytes;
 use libp2p_identity::PeerId;
@@ -208,8 +209,13 @@ fn contacts(bodies: &[schema::Contact], max: usize) -> Parsed<Vec<Contact>> {
     bodies.iter().map(contact).collect()
 }
 
+/// An entry that says where it lies. What is signed is looked at closely: it holds there only.
 fn placed(body: schema::Entry) -> Parsed<(Place, Entry)> {
-    Ok((place(&body.place)?, entry(body)?))
+    let (place, entry) = (place(&body.place)?, entry(body)?);
+    if entry.as_signed().is_some() {
+        entry.check(&place).map_err(|error| wrong("signed", error))?;
+    }
+    Ok((place, entry))
 }
 
 fn entry(body: schema::Entry) -> Parsed<Entry> {
@@ -219,21 +225,35 @@ fn entry(body: schema::Entry) -> Parsed<Entry> {
     if remaining > Lifetime::TOMBSTONE {
         return Err(wrong("remaining_ms", "no entry lives that long"));
     }
-    match (body.value, body.removed) {
-        (Some(value), None) => {
+    match (body.value, body.removed, body.signed) {
+        (Some(value), None, None) if !tag.is_signed() => {
             let value = Value::new(value).map_err(|error| wrong("value", error))?;
             Ok(Entry::live(value, tag, version, remaining))
         }
-        (None, Some(removed)) => {
+        (None, Some(removed), None) if !tag.is_signed() => {
             let hash = ValueHash::from_bytes(exactly("hash", &removed.hash)?);
             let secret = removed.secret.map(Secret::new).transpose();
             let secret = secret.map_err(|error| wrong("secret", error))?;
             let id = EntryId { value: hash, tag };
             let entry = Entry::from_parts(id, version, State::Removed(secret), remaining);
-            entry.check().map_err(|error| wrong("secret", error))?;
+            // Where it lies matters to what is signed only.
+            let anywhere = Place::from_bytes([0; Place::LEN]);
+            entry.check(&anywhere).map_err(|error| wrong("secret", error))?;
             Ok(entry)
         }
-        _ => Err(wrong("entry", "it is neither a value nor a removal")),
+        (None, None, Some(signed)) => {
+            let signed = Signed::from_bytes(signed).map_err(|error| wrong("signed", error))?;
+            if remaining > signed.life() {
+                return Err(wrong("remaining_ms", "it was signed for a shorter time"));
+            }
+            let (id, version) = (signed.id(), signed.version());
+            Ok(Entry::from_parts(id, version, State::Signed(signed), remaining))
+        }
+        (None, None, None) => Err(wrong("entry", "it is neither a value nor a removal")),
+        _ => Err(wrong(
+            "entry",
+            "it is more than one of value, removal and signed, or its tag is not its own",
+        )),
     }
 }
 

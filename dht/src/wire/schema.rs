@@ -84,7 +84,8 @@ pub(super) struct Get {
     pub(super) bytes: u32,
 }
 
-/// Exactly one of `value` and `removed` is there. The hash of a value that is there is not sent: who
+/// Exactly one of `value`, `removed` and `signed` is there; with `signed` neither version nor tag is, as
+/// it says them itself. The hash of a value that is there is not sent: who
 /// reads the value makes it.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Entry {
@@ -102,6 +103,8 @@ pub(super) struct Entry {
     /// Where an entry stands alone.
     #[prost(bytes = "bytes", tag = "6")]
     pub(super) place: Bytes,
+    #[prost(bytes = "bytes", optional, tag = "7")]
+    pub(super) signed: Option<Bytes>,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -2,7 +2,10 @@
 
 use std::net::SocketAddr;
 
-use base::{Entry, EntryId, Lifetime, NodeId, Place, Secret, SecretTag, Value, Version};
+use base::{
+    Entry, EntryId, Kind, Lifetime, NodeId, Place, Secret, SecretTag, Sequence, Signed, SigningKey,
+    Slot, Ttl, Value, Version,
+};
 use bytes::{Bytes, BytesMut};
 use proptest::prelude::*;
 use prost::Message as _;
@@ -38,6 +41,22 @@ fn entry() -> impl Strategy<Value = Entry> {
     )
 }
 
+/// An entry and where it lies: what is signed is signed for there.
+fn placed() -> impl Strategy<Value = (Place, Entry)> {
+    let signed = (place(), any::<[u8; 32]>(), any::<[u8; 16]>(), any::<u64>(), any::<bool>());
+    let signed = signed.prop_map(|(place, key, slot, sequence, live)| {
+        let (key, slot) = (SigningKey::from_bytes(&key), Slot::new(slot));
+        let (kind, sequence) = (Kind::Plain, Sequence::new(sequence));
+        let signed = if live {
+            Signed::sign(&key, &place, slot, kind, sequence, Ttl::MAX, slot.as_bytes()).unwrap()
+        } else {
+            Signed::removal(&key, &place, slot, kind, sequence)
+        };
+        (place, Entry::signed(signed))
+    });
+    prop_oneof![3 => (place(), entry()), 1 => signed]
+}
+
 fn id() -> impl Strategy<Value = EntryId> {
     entry().prop_map(|entry| entry.id())
 }
@@ -55,10 +74,10 @@ fn request() -> impl Strategy<Value = Request> {
     let get = get.prop_map(|(place, after, until, entries, bytes)| {
         Request::Get(Get { place, after, until, entries, bytes })
     });
-    let apply = (place(), entry(), any::<bool>(), any::<Option<u32>>());
+    let apply = (placed(), any::<bool>(), any::<Option<u32>>());
     prop_oneof![
         get,
-        apply.prop_map(|(place, entry, repair, room)| Request::Apply {
+        apply.prop_map(|((place, entry), repair, room)| Request::Apply {
             place,
             entry,
             repair,
@@ -92,7 +111,7 @@ fn pull() -> impl Strategy<Value = Pull> {
 }
 
 fn reply() -> impl Strategy<Value = Reply> {
-    let entries = prop::collection::vec(entry(), 0..5);
+    let entries = prop::collection::vec(placed().prop_map(|(_, entry)| entry), 0..5);
     let listing =
         (entries, any::<bool>(), any::<bool>()).prop_map(|(mut entries, more, complete)| {
             entries.sort_by_key(Entry::id);
@@ -107,7 +126,8 @@ fn reply() -> impl Strategy<Value = Reply> {
         Just(Refusal::Failed),
         Just(Refusal::Later),
         Just(Refusal::Malformed),
-        Just(Refusal::Full)
+        Just(Refusal::Full),
+        Just(Refusal::Taken)
     ];
     prop_oneof![
         listing,
@@ -184,7 +204,13 @@ proptest! {
         let at = at.index(frame.len());
         frame[at] ^= 1 << bit;
         if let Ok(Message::Reply(_, Reply::Listed(listing))) = decode(frame.into()) {
-            prop_assert!(listing.entries.iter().all(|entry| entry.check().is_ok()));
+            let mut plain = listing.entries.iter().filter(|entry| entry.as_signed().is_none());
+            prop_assert!(plain.all(|entry| entry.check(&Place::of(b"")).is_ok()));
+        }
+        let mut frame = framed(&message).to_vec();
+        frame[at] ^= 1 << bit;
+        if let Ok(Message::Request(_, Request::Apply { place, entry, .. })) = decode(frame.into()) {
+            prop_assert_eq!(entry.check(&place), Ok(()));
         }
     }
 }
@@ -203,6 +229,33 @@ fn field(result: Result<Message, WireError>) -> &'static str {
 
 fn value_entry(text: &'static str) -> schema::Entry {
     schema::Entry { value: Some(Bytes::from(text)), remaining_ms: 1, ..Default::default() }
+}
+
+#[test]
+fn what_is_signed_is_taken_only_where_and_for_as_long_as_it_was_signed_for() {
+    let (key, ttl) = (SigningKey::from_bytes(&[1; 32]), Ttl::from_secs(60).unwrap());
+    let (here, there) = (Place::of(b"here"), Place::of(b"there"));
+    let sequence = Sequence::new(5);
+    let signed = Signed::sign(&key, &here, Slot::ZERO, Kind::Plain, sequence, ttl, b"b").unwrap();
+    let apply = |place: &Place, entry: schema::Entry| {
+        let place = Bytes::copy_from_slice(place.as_bytes());
+        let entry = Some(schema::Entry { place, ..entry });
+        raw(Body::Apply(schema::Apply { entry, ..Default::default() }))
+    };
+    let bytes = Some(signed.as_bytes().clone());
+    let entry = schema::Entry { signed: bytes, remaining_ms: 60_000, ..Default::default() };
+    assert!(apply(&here, entry.clone()).is_ok());
+    assert_eq!(field(apply(&there, entry.clone())), "signed");
+    let longer = schema::Entry { remaining_ms: 60_001, ..entry.clone() };
+    assert_eq!(field(apply(&here, longer)), "remaining_ms");
+    let both = schema::Entry { value: Some(Bytes::from("v")), ..entry.clone() };
+    assert_eq!(field(apply(&here, both)), "entry");
+    let mut forged = signed.as_bytes().to_vec();
+    *forged.last_mut().unwrap() ^= 1;
+    let forged = schema::Entry { signed: Some(forged.into()), ..entry };
+    assert_eq!(field(apply(&here, forged)), "signed");
+    let tag = Bytes::copy_from_slice(SecretTag::SIGNED.as_bytes());
+    assert_eq!(field(apply(&here, schema::Entry { tag, ..value_entry("v") })), "entry");
 }
 
 #[test]

@@ -98,6 +98,8 @@ impl From<DhtError> for Fault {
         match error {
             DhtError::OverCapacity(_) | DhtError::Full(_) => Fault::OverCapacity(error.to_string()),
             DhtError::NoQuorum(_) => Fault::NoQuorum(error.to_string()),
+            DhtError::Forged(_) => Fault::BadParameters(error.to_string()),
+            DhtError::Superseded(_) | DhtError::Taken(_) => Fault::WrongSecret(error.to_string()),
         }
     }
 }

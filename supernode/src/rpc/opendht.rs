@@ -37,6 +37,9 @@ pub(super) async fn put_removable(caller: Caller<'_>, mut params: Params) -> Res
         // Otherwise the value would be open to all, and its owner believe it is not.
         return Err(params.bad("is all zeros, which is the SHA-1 of no known secret"));
     }
+    if tag.is_signed() {
+        return Err(params.bad("is all ones, which marks what is signed; choose another secret"));
+    }
     let ttl = clamped_ttl(&mut params)?;
     params.text()?;
     Ok(store(caller, &key, value, tag, ttl).await)
@@ -116,6 +119,8 @@ fn code<T>(result: Result<T, DhtError>) -> Value {
         Ok(_) => STORED,
         Err(DhtError::OverCapacity(_) | DhtError::Full(_)) => OVER_CAPACITY,
         Err(DhtError::NoQuorum(_)) => TRY_AGAIN,
+        // What no value put without a signature meets.
+        Err(DhtError::Forged(_) | DhtError::Superseded(_) | DhtError::Taken(_)) => OVER_CAPACITY,
     })
 }
 

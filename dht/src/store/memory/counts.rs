@@ -34,10 +34,10 @@ impl Counts {
     }
 
     fn counter(&mut self, held: &Held) -> &mut u64 {
-        if held.removed { &mut self.totals.tombstones } else { &mut self.totals.live }
+        if held.is_live() { &mut self.totals.live } else { &mut self.totals.tombstones }
     }
 }
 
 fn fingerprint(place: &Place, held: &Held) -> Fingerprint {
-    Fingerprint::new(place, held.id, held.version, !held.removed)
+    Fingerprint::new(place, held.id, held.version, held.is_live())
 }

@@ -1,6 +1,6 @@
 //! An entry as the memory store holds it.
 
-use base::{Entry, EntryId, Lifetime, Secret, State, Value, Version};
+use base::{Entry, EntryId, Lifetime, Secret, Signed, State, Value, Version};
 use bytes::Bytes;
 
 /// An entry as held here; smaller than [`Entry`].
@@ -9,35 +9,62 @@ pub(super) struct Held {
     pub(super) version: Version,
     /// On the timeline, in milliseconds.
     pub(super) deadline: u64,
-    pub(super) removed: bool,
-    /// The value, or the removal's secret.
+    pub(super) kind: Kind,
+    /// The value, the removal's secret, or what was signed.
     pub(super) payload: Option<Box<[u8]>>,
+}
+
+/// What the payload is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Live,
+    Removed,
+    Signed,
+    SignedRemoval,
 }
 
 impl Held {
     pub(super) fn new(entry: &Entry, now: u64) -> Held {
-        let (removed, payload) = match entry.state() {
-            State::Live(value) => (false, Some(value.as_bytes().into())),
-            State::Removed(secret) => (true, secret.as_ref().map(|s| s.as_bytes().into())),
+        let (kind, payload) = match entry.state() {
+            State::Live(value) => (Kind::Live, Some(value.as_bytes().into())),
+            State::Removed(secret) => {
+                (Kind::Removed, secret.as_ref().map(|secret| secret.as_bytes().into()))
+            }
+            State::Signed(signed) => {
+                let kind = if signed.is_removal() { Kind::SignedRemoval } else { Kind::Signed };
+                (kind, Some(signed.as_bytes()[..].into()))
+            }
         };
         let deadline = now.saturating_add(entry.remaining().as_millis());
-        Held { id: entry.id(), version: entry.version(), deadline, removed, payload }
+        Held { id: entry.id(), version: entry.version(), deadline, kind, payload }
+    }
+
+    /// Whether the entry is there.
+    pub(super) fn is_live(&self) -> bool {
+        matches!(self.kind, Kind::Live | Kind::Signed)
     }
 
     pub(super) fn cost(&self) -> usize {
-        if self.removed {
-            base::limits::TOMBSTONE_MAX
-        } else {
-            self.payload.as_ref().map_or(0, |payload| payload.len())
+        match self.kind {
+            Kind::Removed => base::limits::TOMBSTONE_MAX,
+            Kind::SignedRemoval => Signed::REMOVAL_COST,
+            Kind::Live | Kind::Signed => self.payload.as_ref().map_or(0, |payload| payload.len()),
         }
     }
 
     pub(super) fn to_entry(&self, now: u64) -> Entry {
         let payload = self.payload.as_deref().map(Bytes::copy_from_slice);
-        let state = if self.removed {
-            State::Removed(payload.map(|secret| Secret::new(secret).expect("was a secret")))
-        } else {
-            State::Live(Value::new(payload.unwrap_or_default()).expect("was a value"))
+        let state = match self.kind {
+            Kind::Live => {
+                State::Live(Value::new(payload.unwrap_or_default()).expect("was a value"))
+            }
+            Kind::Removed => {
+                State::Removed(payload.map(|secret| Secret::new(secret).expect("was a secret")))
+            }
+            Kind::Signed | Kind::SignedRemoval => {
+                let signed = Signed::from_bytes(payload.unwrap_or_default());
+                State::Signed(signed.expect("was signed"))
+            }
         };
         let remaining = Lifetime::from_millis(self.deadline.saturating_sub(now));
         Entry::from_parts(self.id, self.version, state, remaining)

@@ -1,0 +1,84 @@
+//! What authors signed, through [`Dht`]: put as it is, read only once it has been verified.
+
+use base::{Entry, EntryId, Key, Lifetime, Signed, State, Verified, Version};
+use tokio::time::{Duration, Instant};
+
+use crate::handle::Receipt;
+use crate::overlay::read::Consistency;
+use crate::overlay::write::Write;
+use crate::wire::{Get, LISTING_BYTES, LISTING_ENTRIES};
+use crate::{Dht, DhtError, drive};
+
+/// Part of what authors signed under a key.
+#[derive(Debug, Clone)]
+pub struct SignedPage {
+    /// What is there, in the order of the entries' ids; each signed by who it says, for this key.
+    pub entries: Vec<Verified<Signed>>,
+    /// Where to go on, if that was not all.
+    pub next: Option<EntryId>,
+}
+
+impl Dht {
+    /// Puts what an author signed for this key, or the removal the author signed. It lives for the ttl
+    /// that was signed, and not longer by being put again.
+    ///
+    /// # Errors
+    /// [`DhtError::Forged`] when it was not signed for this key, [`DhtError::Superseded`] when the author
+    /// has signed something since, else as [`Dht::put`].
+    pub async fn put_signed(&self, key: &Key, signed: Signed) -> Result<Receipt, DhtError> {
+        let place = key.place();
+        signed.check(&place).map_err(|wrong| DhtError::Forged(wrong.to_string()))?;
+        let node = self.node();
+        node.meters.puts.add(1);
+        let asked = Instant::now();
+        let entry = move |_: Version| {
+            let life = Duration::from(signed.life()).saturating_sub(asked.elapsed());
+            let life = Lifetime::from_millis(u64::try_from(life.as_millis()).unwrap_or(u64::MAX));
+            Entry::from_parts(signed.id(), signed.version(), State::Signed(signed.clone()), life)
+        };
+        let written = drive::run(node, Write::signed(place, entry)).await;
+        if let Err(DhtError::NoQuorum(_)) = written {
+            node.meters.no_quorum.add(1);
+        }
+        let replicas = written?;
+        node.meters.put_time.record(asked.elapsed());
+        Ok(Receipt { replicas })
+    }
+
+    /// Lists what authors signed under a key and did not remove, at most `max` of them; values put
+    /// without a signature are left out.
+    ///
+    /// # Errors
+    /// As [`Dht::get`].
+    pub async fn signed(
+        &self,
+        key: &Key,
+        mut after: Option<EntryId>,
+        max: usize,
+    ) -> Result<SignedPage, DhtError> {
+        let place = key.place();
+        self.node().meters.gets.add(1);
+        let mut page = SignedPage { entries: Vec::new(), next: None };
+        loop {
+            let (entries, bytes) = (LISTING_ENTRIES, LISTING_BYTES);
+            let get = Get { place, after, until: None, entries, bytes };
+            let part = self.read(get, Consistency::Quorum).await?;
+            for entry in &part.entries {
+                after = Some(entry.id());
+                // Replicas' answers were looked at before they were merged; this is what makes it so.
+                let verified = entry
+                    .as_signed()
+                    .filter(|signed| !signed.is_removal())
+                    .and_then(|signed| signed.clone().verify(&place).ok());
+                page.entries.extend(verified);
+                if page.entries.len() >= max.max(1) {
+                    page.next = after;
+                    return Ok(page);
+                }
+            }
+            if !part.more {
+                return Ok(page);
+            }
+        }
+    }
+}
