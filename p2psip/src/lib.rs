@@ -1,10 +1,17 @@
-//! SIP (RFC 3261) without I/O: what arrives is an argument, what leaves is a return value, and time is a
-//! number of milliseconds.
+//! SIP (RFC 3261). All but the topmost two layers is without I/O: what arrives is an argument, what leaves
+//! is a return value, and time is a number of milliseconds.
 //!
 //! Each layer is a file, with a folder of the same name for its parts; an upper one knows those below:
 //!
 //! | file | what it is |
 //! |---|---|
+//! | [`server`] | all of it put together: binds, serves, counts, stops |
+//! | [`transport`] | UDP, TCP and WebSockets |
+//! | [`proxy`] | whose a request is, where it goes, and what follows from each response |
+//! | [`registrar`] | what a REGISTER wants, gets and is told |
+//! | [`location`] | bindings, and the service that keeps them |
+//! | [`domain`] | which addresses are ours |
+//! | [`flow`] | ways to a peer, and the tokens that name them |
 //! | [`transaction`] | the four machines of RFC 3261 §17, and the table that owns them |
 //! | [`digest`] | challenges, nonces without memory, answers, replays |
 //! | [`framing`] | messages off a stream |
@@ -39,10 +46,17 @@
 //! ```
 
 pub mod digest;
+pub mod domain;
+pub mod flow;
 pub mod framing;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod location;
 pub mod message;
+pub mod proxy;
+pub mod registrar;
+pub mod server;
 pub mod stun;
 pub mod transaction;
+pub mod transport;

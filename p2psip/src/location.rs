@@ -1,0 +1,58 @@
+//! Where people are: the bindings of an address of record, kept by whoever implements
+//! [`LocationService`] (the daemon does over its overlay, [`MemoryLocations`] does in memory).
+//!
+//! ```text
+//!   registrar ── Change ──► LocationService::bind ──► … ──► merge ──► Vec<Bound> ──► proxy
+//! ```
+
+mod aor;
+mod binding;
+mod memory;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+pub use aor::{AOR_MAX, Aor, BadAor};
+pub use binding::{Binding, Bound, merge};
+pub use memory::MemoryLocations;
+
+/// What is to become of the bindings of an address of record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// These are made or refreshed, or removed if they are to last for no time. All or none.
+    Set(Vec<(Binding, Duration)>),
+    /// None made before now counts any more (`Contact: *`).
+    Clear,
+}
+
+/// Names a state of an address of record's bindings: two that are equal mean the same bindings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Cursor(pub u128);
+
+/// Why a location is not known, or not changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LocationError {
+    /// There is no room for another binding.
+    #[error("there is no room for another binding")]
+    Full,
+    /// Too few who would know could be asked. Try again later.
+    #[error("the bindings cannot be read or written just now")]
+    Unavailable,
+}
+
+/// What comes of a question: at once, or after having asked others.
+pub type Answer<T> = Pin<Box<dyn Future<Output = Result<T, LocationError>> + Send>>;
+
+/// Keeps bindings. Its answers may take as long as it takes to ask other nodes; no caller blocks on them.
+pub trait LocationService: Send + Sync + 'static {
+    /// Changes the bindings of an address of record; answers with all it has then.
+    fn bind(&self, aor: &Aor, change: Change) -> Answer<Vec<Bound>>;
+
+    /// The bindings that count now, in no order.
+    fn lookup(&self, aor: &Aor) -> Answer<Vec<Bound>>;
+
+    /// Answers as soon as the bindings are others than those of `seen`; at once without one. States in
+    /// between may be skipped.
+    fn watch(&self, aor: &Aor, seen: Option<Cursor>) -> Answer<(Vec<Bound>, Cursor)>;
+}
