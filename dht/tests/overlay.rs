@@ -117,6 +117,8 @@ async fn two_that_meet_share_what_each_held() {
     let (extra, tag) = (Value::new("extra").unwrap(), SecretTag::NONE);
     other.put(&key(3), extra.clone(), tag, Ttl::MAX).await.unwrap();
     other.join(one.listening_on()).await.unwrap();
+    // Who was joined hears of it a moment later.
+    until("both have met", || !one.status().peers.is_empty()).await;
     for node in [&one, &other] {
         assert_all(node, 20).await;
         let page = node.get(&key(3), PageRequest::ALL).await.unwrap();

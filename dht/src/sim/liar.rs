@@ -2,13 +2,17 @@
 //!
 //! It says that nothing is there, shows what was removed, acknowledges what it does not keep, names
 //! versions, digests and members as they come. What it cannot do here it cannot do over the network
-//! either: make an entry whose value is not of its id, for its frame would not be parsed.
+//! either: make an entry whose value is not of its id, for its frame would not be parsed. It does not
+//! bring back what nobody else remembers, whose time is over, either: against that there is nothing
+//! (`docs/concepts/trust.md`).
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use base::{Entry, EntryId, NodeId, Place, Version};
+use base::{Entry, EntryId, Lifetime, NodeId, Place, Version};
+use tokio::time::Instant;
 
 use super::nodes::node_id;
 use crate::link::{Responder, Response};
@@ -28,8 +32,8 @@ pub(super) struct Liar {
 
 struct State {
     rng: fastrand::Rng,
-    /// The first copy seen of each entry.
-    seen: BTreeMap<(Place, EntryId), Entry>,
+    /// The first copy seen of each entry, and when its time is over.
+    seen: BTreeMap<(Place, EntryId), (Entry, Instant)>,
 }
 
 impl Liar {
@@ -56,8 +60,11 @@ impl State {
             && self.seen.len() < MEMORY
             && entry.is_live()
         {
-            self.seen.entry((*place, entry.id())).or_insert_with(|| entry.clone());
+            let until = Instant::now() + Duration::from(entry.remaining());
+            self.seen.entry((*place, entry.id())).or_insert_with(|| (entry.clone(), until));
         }
+        let now = Instant::now();
+        self.seen.retain(|_, (_, until)| *until > now);
         let choice = self.rng.u8(..4);
         match (request, choice) {
             (_, 0) => None,
@@ -65,7 +72,7 @@ impl State {
             (Request::Get(get), 2) => {
                 let all = self.seen.range((get.place, least())..);
                 let here = all.take_while(|((place, _), _)| *place == get.place);
-                Some(listed(here.map(|(_, entry)| entry.clone()).collect()))
+                Some(listed(here.map(|(_, (entry, until))| left(entry, *until - now)).collect()))
             }
             (Request::Apply { .. }, 1 | 2) => Some(Reply::Applied),
             (Request::Apply { entry, .. }, _) => Some(self.stale(entry.version())),
@@ -86,7 +93,11 @@ impl State {
                 Some(Reply::Pulled(Pulled { entries: Vec::new(), next: None }))
             }
             (Request::Pull(_), _) => {
-                let all = self.seen.iter().map(|((place, _), entry)| (*place, entry.clone()));
+                let copy =
+                    |((place, _), (entry, until)): (&(Place, EntryId), &(Entry, Instant))| {
+                        (*place, left(entry, *until - now))
+                    };
+                let all = self.seen.iter().map(copy);
                 let entries: Vec<(Place, Entry)> = all.take(64).collect();
                 let next = entries.first().map(|(place, entry)| (*place, entry.id()));
                 Some(Reply::Pulled(Pulled { entries, next }))
@@ -118,6 +129,12 @@ impl State {
 
 fn listed(entries: Vec<Entry>) -> Reply {
     Reply::Listed(Listing { entries, more: false, complete: true })
+}
+
+/// A copy with so much time left.
+fn left(entry: &Entry, time: Duration) -> Entry {
+    let time = Lifetime::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+    Entry::from_parts(entry.id(), entry.version(), entry.state().clone(), time)
 }
 
 fn least() -> EntryId {
