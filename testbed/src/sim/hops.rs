@@ -9,7 +9,7 @@ use serde_json::json;
 #[derive(Debug, Clone, Args)]
 pub(super) struct HopsArgs {
     /// Nodes of each overlay
-    #[arg(long, value_delimiter = ',', default_values_t = [10, 100, 1000])]
+    #[arg(long, value_delimiter = ',', default_values_t = [10, 100, 180])]
     nodes: Vec<usize>,
     /// Keys put and read in each
     #[arg(long, default_value_t = 500)]
