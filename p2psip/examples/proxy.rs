@@ -4,8 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use p2psip::accounts::MemoryAccounts;
 use p2psip::location::MemoryLocations;
-use p2psip::server::{Config, Rate, Server};
+use p2psip::server::{Config, Server};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -13,11 +14,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     for argument in std::env::args().skip(1) {
         match argument.as_str() {
             "--record-route" => config.record_route_always = true,
-            "--no-limit" => config.rate = Rate { burst: 1 << 30, per_second: 1 << 30 },
+            "--no-limit" => config.rates = None,
             address => config.address = address.parse()?,
         }
     }
-    let server = Server::bind(config, Arc::new(MemoryLocations::new())).await?;
+    let (locations, accounts) = (MemoryLocations::new(), MemoryAccounts::new());
+    let server = Server::bind(config, Arc::new(locations), Arc::new(accounts)).await?;
     println!("ready sip={}", server.address());
     tokio::signal::ctrl_c().await?;
     let metrics = server.metrics();

@@ -9,6 +9,7 @@
 //! | [`transport`] | UDP, TCP and WebSockets |
 //! | [`proxy`] | whose a request is, where it goes, and what follows from each response |
 //! | [`registrar`] | what a REGISTER wants, gets and is told |
+//! | [`accounts`] | which names are protected by a password |
 //! | [`location`] | bindings, and the service that keeps them |
 //! | [`domain`] | which addresses are ours |
 //! | [`flow`] | ways to a peer, and the tokens that name them |
@@ -45,6 +46,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod accounts;
 pub mod digest;
 pub mod domain;
 pub mod flow;

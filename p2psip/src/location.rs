@@ -14,7 +14,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 pub use aor::{AOR_MAX, Aor, BadAor};
-pub use binding::{Binding, Bound, merge};
+pub use binding::{Binding, Bound, Media, merge};
 pub use memory::MemoryLocations;
 
 /// What is to become of the bindings of an address of record.
@@ -24,6 +24,10 @@ pub enum Change {
     Set(Vec<(Binding, Duration)>),
     /// None made before now counts any more (`Contact: *`).
     Clear,
+    /// Exactly these count no more, if they still did: what has superseded one of them stays, and so do
+    /// all others. Super-nodes take back so what they have accepted, once its flow is gone or the phone
+    /// has registered elsewhere.
+    Drop(Vec<Binding>),
 }
 
 /// Names a state of an address of record's bindings: two that are equal mean the same bindings.
@@ -46,7 +50,8 @@ pub type Answer<T> = Pin<Box<dyn Future<Output = Result<T, LocationError>> + Sen
 
 /// Keeps bindings. Its answers may take as long as it takes to ask other nodes; no caller blocks on them.
 pub trait LocationService: Send + Sync + 'static {
-    /// Changes the bindings of an address of record; answers with all it has then.
+    /// Changes the bindings of an address of record; answers with all it has then. What a new binding
+    /// replaces need not be removed from where it is kept: [`merge`] leaves it out.
     fn bind(&self, aor: &Aor, change: Change) -> Answer<Vec<Bound>>;
 
     /// The bindings that count now, in no order.

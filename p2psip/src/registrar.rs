@@ -17,7 +17,7 @@ use bytes::Bytes;
 pub use order::{Order, OutOfOrder};
 
 use crate::flow::{Carrier, Flow, TokenKey};
-use crate::location::{Aor, BadAor, Binding, Bound, Change};
+use crate::location::{Aor, BadAor, Binding, Bound, Change, Media};
 use crate::message::{
     BadField, Contact, HeaderName, Message, NameAddr, Rejection, Reply, Status, Transport, ViaMark,
 };
@@ -177,8 +177,20 @@ fn setting(
         token: arrival.tokens.of_flow(&flow).into(),
         direct,
         path: path.into(),
+        media: media_of(request, arrival.flow.carrier),
     };
     Ok((binding, granted(contact.expires().or(asked), arrival.flow.carrier, lifetimes)?))
+}
+
+/// What media a phone takes. Whoever registers by a WebSocket is a browser; of phones on other transports
+/// those of Linphone do WebRTC's as well (DTLS-SRTP and ICE), and others are not known to.
+fn media_of(request: &Message, carrier: Carrier) -> Media {
+    let agent = request.fields_of(HeaderName::UserAgent).next().map(|field| field.value);
+    match carrier {
+        Carrier::WebSocket => Media::WebRtc,
+        _ if agent.is_some_and(|agent| agent.starts_with(b"Linphone")) => Media::Both,
+        _ => Media::Plain,
+    }
 }
 
 /// For how long. Who asks for nothing gets the most.

@@ -26,9 +26,11 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 pub use base::Rate;
+pub use limits::Rates;
 pub use metrics::{BOUNDS_US, Histogram, Metrics};
 
 use self::core::Core;
+use crate::accounts::Accounts;
 use crate::domain::Domain;
 use crate::location::LocationService;
 use crate::registrar::Lifetimes;
@@ -43,16 +45,17 @@ const TICK: Duration = Duration::from_millis(50);
 pub struct Config {
     /// Where to listen, UDP and TCP; port 0 finds a free one.
     pub address: SocketAddr,
-    /// What others call this machine; needed if `address` is every address.
-    pub advertised: Option<IpAddr>,
+    /// What others call this machine, one address of each family at most; needed if `address` is every
+    /// address. `[::]` takes both families.
+    pub advertised: Vec<IpAddr>,
     /// How long registrations last.
     pub lifetimes: Lifetimes,
     /// Of transactions.
     pub timers: Timers,
     /// Of all transactions.
     pub limits: Limits,
-    /// New requests one address may send, other super-nodes' excepted.
-    pub rate: Rate,
+    /// How many new requests others than super-nodes may send; any number without.
+    pub rates: Option<Rates>,
     /// Stays on the way of every call.
     pub record_route_always: bool,
 }
@@ -62,12 +65,11 @@ impl Config {
     pub fn new(address: SocketAddr) -> Config {
         Config {
             address,
-            advertised: None,
+            advertised: Vec::new(),
             lifetimes: Lifetimes::default(),
             timers: Timers::default(),
             limits: Limits::default(),
-            // A phone that starts sends some ten; a crowd behind one NAT that registers, some hundred.
-            rate: Rate { burst: 400, per_second: 100 },
+            rates: Some(Rates::default()),
             record_route_always: false,
         }
     }
@@ -85,17 +87,22 @@ impl Server {
     ///
     /// # Errors
     /// If the address is in use, or is every address and none is advertised.
-    pub async fn bind(config: Config, locations: Arc<dyn LocationService>) -> io::Result<Server> {
+    pub async fn bind(
+        config: Config,
+        locations: Arc<dyn LocationService>,
+        accounts: Arc<dyn Accounts>,
+    ) -> io::Result<Server> {
         let (transports, listener) = Transports::bind(config.address).await?;
         let bound = transports.udp().address()?;
-        let ip = config.advertised.or_else(|| Some(bound.ip()).filter(|ip| !ip.is_unspecified()));
+        let said = config.advertised.first().copied();
+        let ip = said.or_else(|| Some(bound.ip()).filter(|ip| !ip.is_unspecified()));
         let ip = ip.ok_or_else(|| {
             let advice = "which of its addresses others are to use has to be said";
             io::Error::new(io::ErrorKind::InvalidInput, advice)
         })?;
         let here = SocketAddr::new(ip, bound.port());
         let workers = std::thread::available_parallelism().map_or(1, usize::from);
-        let core = Core::new(config, transports, locations, here);
+        let core = Core::new(config, transports, (locations, accounts), here);
         let mut tasks = JoinSet::new();
         let inbox: Arc<dyn Inbox> = core.clone();
         for _ in 0..workers {

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use p2psip::accounts::MemoryAccounts;
 use p2psip::framing::{Framed, Framer};
 use p2psip::location::MemoryLocations;
 use p2psip::message::{HeaderName, Message, Method, Reply, RequestBuilder, Status, validate};
-use p2psip::server::{Config, Rate, Server};
+use p2psip::server::{Config, Rate, Rates, Server};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
@@ -21,7 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 async fn server(change: impl FnOnce(&mut Config)) -> Server {
     let mut config = Config::new(([127, 0, 0, 1], 0).into());
     change(&mut config);
-    Server::bind(config, Arc::new(MemoryLocations::new())).await.unwrap()
+    let (locations, accounts) = (MemoryLocations::new(), MemoryAccounts::new());
+    Server::bind(config, Arc::new(locations), Arc::new(accounts)).await.unwrap()
 }
 
 struct Phone {
@@ -227,7 +229,8 @@ async fn a_phone_on_tcp_is_reached_on_its_connection() {
 
 #[tokio::test]
 async fn what_is_not_ours_to_do_is_refused() {
-    let server = server(|config| config.rate = Rate { burst: 6, per_second: 1 }).await;
+    let address = Rate { burst: 6, per_second: 1 };
+    let server = server(|config| config.rates = Some(Rates { address, ..Rates::default() })).await;
     let anna = Phone::new("anna", &server).await;
     for (n, (method, uri, status)) in [
         (Method::Invite, "sip:bob@elsewhere.example", 403),

@@ -26,6 +26,8 @@ pub struct Binding {
     pub direct: bool,
     /// The Path the phone's own proxies gave (RFC 3327), as a value of Route; empty if none.
     pub path: Box<str>,
+    /// Whether it takes the media of WebRTC (RFC 8834), as far as that can be known beforehand.
+    pub media: Media,
 }
 
 impl Binding {
@@ -44,6 +46,18 @@ impl Binding {
         *self.contact == *contact
             || matches!((Uri::parse(&self.contact), Uri::parse(contact)), (Ok(a), Ok(b)) if a == b)
     }
+}
+
+/// What media a contact is known to take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Media {
+    /// Plain RTP, so far as is known: it is a phone that knows nothing of WebRTC.
+    #[default]
+    Plain,
+    /// That of WebRTC only: it is a browser.
+    WebRtc,
+    /// Either: it is a phone that is known to do both.
+    Both,
 }
 
 /// A binding that counts.
@@ -94,6 +108,7 @@ mod tests {
             token: "t".into(),
             direct: true,
             path: "".into(),
+            media: Media::Plain,
         };
         Bound { binding, version, remaining: Duration::from_secs(60) }
     }

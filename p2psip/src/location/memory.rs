@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::future::ready;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -21,12 +21,13 @@ pub struct MemoryLocations(Arc<Shared>);
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
-    changed: Notify,
 }
 
 #[derive(Default)]
 struct State {
     bindings: HashMap<Aor, Vec<Kept>>,
+    /// Who waits for changes; of those who wait no longer some are in it still.
+    watched: HashMap<Aor, Weak<Notify>>,
     version: u64,
 }
 
@@ -71,6 +72,15 @@ impl MemoryLocations {
 }
 
 impl State {
+    fn watched(&mut self, aor: &Aor) -> Arc<Notify> {
+        if let Some(watched) = self.watched.get(aor).and_then(Weak::upgrade) {
+            return watched;
+        }
+        let watched = Arc::new(Notify::new());
+        self.watched.insert(aor.clone(), Arc::downgrade(&watched));
+        watched
+    }
+
     fn live(&self, aor: &Aor, now: Instant) -> Vec<Bound> {
         let kept = self.bindings.get(aor).map(Vec::as_slice).unwrap_or_default();
         let live = kept.iter().map(|kept| Bound {
@@ -84,10 +94,23 @@ impl State {
         self.version += 1;
         if self.version.is_multiple_of(CHANGES_BETWEEN_SWEEPS) {
             self.bindings.retain(|_, kept| kept.iter().any(|kept| kept.until > now));
+            self.watched.retain(|_, watched| watched.strong_count() > 0);
         }
-        let Change::Set(settings) = change else {
-            self.bindings.remove(aor);
-            return Ok(());
+        let settings = match change {
+            Change::Set(settings) => settings,
+            Change::Clear => {
+                self.bindings.remove(aor);
+                return Ok(());
+            }
+            Change::Drop(gone) => {
+                if let Some(kept) = self.bindings.get_mut(aor) {
+                    kept.retain(|kept| !gone.contains(&kept.bound.binding));
+                    if kept.is_empty() {
+                        self.bindings.remove(aor);
+                    }
+                }
+                return Ok(());
+            }
         };
         if self.bindings.len() >= AORS_MAX && !self.bindings.contains_key(aor) {
             return Err(LocationError::Full);
@@ -111,8 +134,11 @@ impl LocationService for MemoryLocations {
         let now = Instant::now();
         let mut state = self.state();
         let done = state.change(aor, change, now).map(|()| state.live(aor, now));
+        let watched = state.watched.get(aor).and_then(Weak::upgrade);
         drop(state);
-        self.0.changed.notify_waiters();
+        if let Some(watched) = watched {
+            watched.notify_waiters();
+        }
         Box::pin(ready(done))
     }
 
@@ -122,10 +148,11 @@ impl LocationService for MemoryLocations {
 
     fn watch(&self, aor: &Aor, seen: Option<Cursor>) -> Answer<(Vec<Bound>, Cursor)> {
         let (locations, aor) = (self.clone(), aor.clone());
+        let watched = self.state().watched(&aor);
         Box::pin(async move {
             loop {
                 // Listening begins before looking: no change falls in between.
-                let changed = locations.0.changed.notified();
+                let changed = watched.notified();
                 tokio::pin!(changed);
                 changed.as_mut().enable();
                 let (found, cursor) = locations.seen(&aor);
@@ -149,7 +176,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::location::Binding;
+    use crate::location::{Binding, Media};
     use crate::message::Uri;
 
     fn aor(user: &str) -> Aor {
@@ -166,6 +193,7 @@ mod tests {
             token: "t".into(),
             direct: true,
             path: "".into(),
+            media: Media::Plain,
         }
     }
 
@@ -196,6 +224,23 @@ mod tests {
         let gone = Change::Set(vec![(binding("sip:a@h2"), Duration::ZERO)]);
         assert_eq!(locations.bind(&anna, gone).await.unwrap().len(), 2);
         assert_eq!(locations.bind(&anna, Change::Clear).await.unwrap(), []);
+        assert!(locations.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_dropped_goes_alone_and_not_what_has_superseded_it() {
+        let locations = MemoryLocations::new();
+        let anna = aor("anna");
+        let (old, other) = (binding("sip:a@h1"), binding("sip:a@h2"));
+        let minute = Duration::from_secs(60);
+        let new = Binding { token: "u".into(), ..old.clone() };
+        for binding in [&old, &other, &new] {
+            let set = Change::Set(vec![(binding.clone(), minute)]);
+            locations.bind(&anna, set).await.unwrap();
+        }
+        let left = locations.bind(&anna, Change::Drop(vec![old])).await.unwrap();
+        assert_eq!(left.len(), 2);
+        assert_eq!(locations.bind(&anna, Change::Drop(vec![new, other])).await.unwrap(), []);
         assert!(locations.is_empty());
     }
 

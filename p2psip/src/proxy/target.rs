@@ -89,7 +89,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::location::Binding;
+    use crate::location::{Binding, Media};
 
     fn bound(contact: &str, q: u16, owner: &str, token: &str, direct: bool) -> Bound {
         let binding = Binding {
@@ -101,6 +101,7 @@ mod tests {
             token: token.into(),
             direct,
             path: "".into(),
+            media: Media::Plain,
         };
         Bound { binding, version: 1, remaining: Duration::from_secs(60) }
     }

@@ -12,13 +12,14 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 
 use super::Config;
-use super::limits::PerAddress;
+use super::limits::Limiter;
 use super::metrics::Metrics;
 use super::shard::{Outgoing, Resumed, Shard};
+use crate::accounts::Accounts;
 use crate::domain::Domain;
 use crate::flow::{Flow, TokenKey};
-use crate::location::LocationService;
-use crate::message::{Invalid, Message, Rejection, Reply, validate};
+use crate::location::{Aor, LocationService};
+use crate::message::{Invalid, Message, Method, Rejection, Reply, validate};
 use crate::proxy::Branch;
 use crate::transaction::{Keys, Limits, TransactionId};
 use crate::transport::{Inbox, Transports};
@@ -36,7 +37,7 @@ pub(super) struct Core {
     here: SocketAddr,
     domain: ArcSwap<Domain>,
     shards: Vec<Mutex<Shard>>,
-    limits: Mutex<PerAddress>,
+    limiter: Option<Mutex<Limiter>>,
     hasher: RandomState,
     began: Instant,
     refusing: AtomicBool,
@@ -65,7 +66,7 @@ impl Core {
     pub(super) fn new(
         config: Config,
         transports: Transports,
-        locations: Arc<dyn LocationService>,
+        (locations, _): (Arc<dyn LocationService>, Arc<dyn Accounts>),
         here: SocketAddr,
     ) -> Arc<Core> {
         let each = Limits {
@@ -75,7 +76,7 @@ impl Core {
         let keys = Keys::new(secret());
         let shards = (0..SHARDS).map(|_| Mutex::new(Shard::new(keys.clone(), config.timers, each)));
         let shards = shards.collect();
-        let limits = Mutex::new(PerAddress::new(config.rate));
+        let limiter = config.rates.map(|rates| Mutex::new(Limiter::new(rates)));
         Arc::new_cyclic(|own| Core {
             config,
             transports,
@@ -86,7 +87,7 @@ impl Core {
             here,
             domain: ArcSwap::from_pointee(Domain::new([here])),
             shards,
-            limits,
+            limiter,
             hasher: RandomState::new(),
             began: Instant::now(),
             refusing: AtomicBool::new(false),
@@ -143,12 +144,25 @@ impl Core {
     }
 
     /// How long an address has to wait, if it asks for too much.
-    pub(super) fn limited(&self, flow: &Flow, now_ms: u64) -> Option<u64> {
+    pub(super) fn limited(&self, request: &Message, flow: &Flow, now_ms: u64) -> Option<u64> {
+        let limiter = self.limiter.as_ref()?;
         if self.domain.load().is_other_node(flow.peer) {
             return None;
         }
-        let taken = lock(&self.limits).take(flow.peer.ip(), now_ms);
+        let taken = lock(limiter).take(flow.peer, self.person(request), now_ms);
         taken.err().map(|exhausted| exhausted.wait_ms.div_ceil(1000).max(1))
+    }
+
+    /// Whom a REGISTER registers, or an INVITE that begins a call is for.
+    fn person(&self, request: &Message) -> Option<u64> {
+        let aor = match request.method()? {
+            Method::Register => Aor::of(&request.to().ok()?.uri()),
+            Method::Invite if request.to().ok()?.tag().is_none() => {
+                Aor::of(&request.request_uri().ok()?)
+            }
+            _ => return None,
+        };
+        Some(self.hash(aor.ok()?.as_str()))
     }
 
     /// Asks: what is known at once is there at once, and else comes to the same shard later.

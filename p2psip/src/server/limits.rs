@@ -1,44 +1,109 @@
-//! How much one address may ask for.
+//! How much may be asked for: by one address, by one port of it, of one person, and by one address of one
+//! person. Whatever exceeds one of them counts for none of the others, so that a flood does not use up
+//! what others are to have.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::hash::Hash;
+use std::net::{IpAddr, SocketAddr};
 
 use base::{Exhausted, Rate, TokenBucket};
 
-/// So many addresses are told apart. Of more, those whose buckets are full are forgotten.
-const ADDRESSES_MAX: usize = 16_384;
+/// So many of each kind are told apart. Of more, those whose buckets are full are forgotten.
+const EACH_MAX: usize = 16_384;
 /// A full bucket's level.
 const FULL: u64 = 1000;
 
-/// A bucket for each address.
-#[derive(Debug)]
-pub(super) struct PerAddress {
-    rate: Rate,
-    buckets: HashMap<IpAddr, TokenBucket>,
+/// How many new requests there may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rates {
+    /// From one address. A crowd behind one NAT that registers sends some hundred.
+    pub address: Rate,
+    /// From one port of an address. A phone that starts sends some ten.
+    pub port: Rate,
+    /// INVITEs and REGISTERs for one person from one address. A phone registers once a minute, and who
+    /// is refused calls again.
+    pub pair: Rate,
+    /// INVITEs and REGISTERs for one person from all addresses: more than any crowd calls one phone,
+    /// and no more than that phone can refuse.
+    pub person: Rate,
 }
 
-impl PerAddress {
-    pub(super) fn new(rate: Rate) -> PerAddress {
-        PerAddress { rate, buckets: HashMap::new() }
+impl Default for Rates {
+    fn default() -> Rates {
+        Rates {
+            address: Rate { burst: 400, per_second: 100 },
+            port: Rate { burst: 120, per_second: 30 },
+            pair: Rate { burst: 20, per_second: 4 },
+            person: Rate { burst: 200, per_second: 50 },
+        }
+    }
+}
+
+/// Buckets of all kinds.
+#[derive(Debug)]
+pub(super) struct Limiter {
+    ports: Buckets<SocketAddr>,
+    pairs: Buckets<(IpAddr, u64)>,
+    addresses: Buckets<IpAddr>,
+    people: Buckets<u64>,
+}
+
+impl Limiter {
+    pub(super) fn new(rates: Rates) -> Limiter {
+        Limiter {
+            ports: Buckets::new(rates.port),
+            pairs: Buckets::new(rates.pair),
+            addresses: Buckets::new(rates.address),
+            people: Buckets::new(rates.person),
+        }
     }
 
-    /// One request more.
-    pub(super) fn take(&mut self, ip: IpAddr, now_ms: u64) -> Result<(), Exhausted> {
-        let ip = group(ip);
-        if self.buckets.len() >= ADDRESSES_MAX && !self.buckets.contains_key(&ip) {
+    /// One request more, for a person (whose hash is given) if it is an INVITE or a REGISTER. The
+    /// narrowest bound comes first.
+    pub(super) fn take(
+        &mut self,
+        peer: SocketAddr,
+        person: Option<u64>,
+        now_ms: u64,
+    ) -> Result<(), Exhausted> {
+        let address = group(peer.ip());
+        self.ports.take(SocketAddr::new(peer.ip().to_canonical(), peer.port()), now_ms)?;
+        if let Some(person) = person {
+            self.pairs.take((address, person), now_ms)?;
+        }
+        self.addresses.take(address, now_ms)?;
+        person.map_or(Ok(()), |person| self.people.take(person, now_ms))
+    }
+}
+
+/// A bucket for each of a kind.
+#[derive(Debug)]
+pub(super) struct Buckets<K> {
+    rate: Rate,
+    buckets: HashMap<K, TokenBucket>,
+}
+
+impl<K: Eq + Hash> Buckets<K> {
+    pub(super) fn new(rate: Rate) -> Buckets<K> {
+        Buckets { rate, buckets: HashMap::new() }
+    }
+
+    /// One more.
+    pub(super) fn take(&mut self, key: K, now_ms: u64) -> Result<(), Exhausted> {
+        if self.buckets.len() >= EACH_MAX && !self.buckets.contains_key(&key) {
             self.buckets.retain(|_, bucket| bucket.level(now_ms) < FULL);
-            if self.buckets.len() >= ADDRESSES_MAX {
+            if self.buckets.len() >= EACH_MAX {
                 return Err(Exhausted { wait_ms: 1000 });
             }
         }
         let rate = self.rate;
-        let bucket = self.buckets.entry(ip).or_insert_with(|| TokenBucket::full(rate, now_ms));
+        let bucket = self.buckets.entry(key).or_insert_with(|| TokenBucket::full(rate, now_ms));
         bucket.take(1, now_ms)
     }
 }
 
 /// Of IPv6 one machine has a whole /64.
-fn group(ip: IpAddr) -> IpAddr {
+pub(super) fn group(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V6(ip) => IpAddr::V6((u128::from(ip) >> 64 << 64).into()),
         v4 => v4,
@@ -49,16 +114,41 @@ fn group(ip: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
 
+    fn limiter(address: u64, port: u64, pair: u64, person: u64) -> Limiter {
+        let rate = |burst| Rate { burst, per_second: 1 };
+        Limiter::new(Rates {
+            address: rate(address),
+            port: rate(port),
+            pair: rate(pair),
+            person: rate(person),
+        })
+    }
+
+    fn taken(limiter: &mut Limiter, peer: &str, person: Option<u64>, times: usize) -> usize {
+        let peer = peer.parse().unwrap();
+        (0..times).filter(|_| limiter.take(peer, person, 0).is_ok()).count()
+    }
+
     #[test]
     fn one_address_s_flood_is_not_another_s() {
-        let mut limits = PerAddress::new(Rate { burst: 2, per_second: 1 });
-        let (one, two) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
-        assert!(limits.take(one, 0).is_ok() && limits.take(one, 0).is_ok());
-        assert!(limits.take(one, 0).is_err());
-        assert!(limits.take(two, 0).is_ok());
-        assert!(limits.take(one, 1000).is_ok());
-        let neighbours = ["2001:db8::1".parse().unwrap(), "2001:db8::2".parse().unwrap()];
-        assert!(neighbours.iter().all(|ip| limits.take(*ip, 0).is_ok()));
-        assert!(limits.take(neighbours[0], 0).is_err());
+        let mut limits = limiter(4, 2, 9, 9);
+        assert_eq!(taken(&mut limits, "192.0.2.1:1", None, 9), 2, "a port's");
+        assert_eq!(taken(&mut limits, "192.0.2.1:2", None, 9), 2, "another port's");
+        assert_eq!(taken(&mut limits, "192.0.2.1:3", None, 9), 0, "the address's");
+        assert_eq!(taken(&mut limits, "192.0.2.2:1", None, 9), 2);
+        assert!(limits.take("192.0.2.1:1".parse().unwrap(), None, 1000).is_ok());
+        assert_eq!(taken(&mut limits, "[2001:db8::1]:1", None, 9), 2);
+        assert_eq!(taken(&mut limits, "[2001:db8::2]:1", None, 9), 2);
+        assert_eq!(taken(&mut limits, "[2001:db8::3]:1", None, 9), 0, "one machine's");
+    }
+
+    #[test]
+    fn who_floods_one_person_leaves_room_for_others_who_call_her() {
+        let mut limits = limiter(100, 100, 3, 8);
+        assert_eq!(taken(&mut limits, "192.0.2.1:1", Some(1), 50), 3);
+        assert_eq!(taken(&mut limits, "192.0.2.1:2", Some(1), 50), 0, "from any port");
+        assert_eq!(taken(&mut limits, "192.0.2.1:1", Some(2), 1), 1, "another is called");
+        assert_eq!(taken(&mut limits, "192.0.2.2:1", Some(1), 3), 3);
+        assert_eq!(taken(&mut limits, "192.0.2.3:1", Some(1), 3), 2, "enough of her");
     }
 }

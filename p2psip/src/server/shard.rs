@@ -141,7 +141,7 @@ impl Shard {
         if core.is_refusing() {
             return Err(overloaded(RETRY_AFTER_S));
         }
-        if let Some(wait_s) = core.limited(&call.flow, now_ms) {
+        if let Some(wait_s) = core.limited(request, &call.flow, now_ms) {
             Metrics::add(&core.metrics.refused);
             return Err(overloaded(wait_s));
         }
