@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use p2psip::accounts::MemoryAccounts;
-use p2psip::location::MemoryLocations;
+use p2psip::agent::{ECHO, Echo};
+use p2psip::location::{Aor, MemoryLocations};
+use p2psip::message::Uri;
 use p2psip::server::{Config, Server};
 
 #[tokio::main]
@@ -20,6 +22,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let (locations, accounts) = (MemoryLocations::new(), MemoryAccounts::new());
     let server = Server::bind(config, Arc::new(locations), Arc::new(accounts)).await?;
+    let echo = Aor::of(&Uri::parse(&format!("sip:{ECHO}@scope"))?)?;
+    server.attach(echo, Arc::new(Echo::default()));
     println!("ready sip={}", server.address());
     tokio::signal::ctrl_c().await?;
     let metrics = server.metrics();

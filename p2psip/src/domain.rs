@@ -85,6 +85,21 @@ impl Domain {
         self.here.contains(&SocketAddr::new(ip.to_canonical(), port))
     }
 
+    /// Whether there are super-nodes other than this.
+    pub fn has_other_nodes(&self) -> bool {
+        self.nodes.iter().any(|node| !self.here.contains(node))
+    }
+
+    /// Whether an address is a super-node's.
+    pub fn is_node(&self, address: SocketAddr) -> bool {
+        self.nodes.contains(&canonical(address))
+    }
+
+    /// The super-nodes there were before and are no more.
+    pub fn gone_since(&self, before: &Domain) -> impl Iterator<Item = SocketAddr> {
+        before.nodes.iter().copied().filter(|node| !self.nodes.contains(node))
+    }
+
     /// Whether an address is a super-node's other than this.
     pub fn is_other_node(&self, address: SocketAddr) -> bool {
         let address = canonical(address);
@@ -151,5 +166,10 @@ mod tests {
         assert!(domain().is_other_node("192.0.2.2:5080".parse().unwrap()));
         assert!(!domain().is_other_node("192.0.2.1:5060".parse().unwrap()));
         assert!(!domain().is_other_node("192.0.2.2:5060".parse().unwrap()));
+        let alone = Domain::new(["192.0.2.1:5060".parse().unwrap()]);
+        assert!(domain().has_other_nodes() && !alone.has_other_nodes());
+        let gone: Vec<_> = alone.gone_since(&domain()).collect();
+        assert_eq!(gone, ["192.0.2.2:5080".parse().unwrap()]);
+        assert!(domain().is_node(gone[0]) && !alone.is_node(gone[0]));
     }
 }

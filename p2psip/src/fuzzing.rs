@@ -12,6 +12,7 @@ use crate::message::{
     Abilities, Credentials, Edit, HeaderName, Invalid, Message, Reply, Status, Uri, ViaMark,
     ack_for_failure, cancel_for, check_as_proxy, check_as_server, validate,
 };
+use crate::sdp::Sdp;
 use crate::stun;
 use crate::transaction::{Keys, Limits, OnRequest, OnResponse, Table, Timers};
 
@@ -95,6 +96,12 @@ fn everything(message: &Message) {
     for field in message.fields() {
         let _ = Credentials::parse(field.value);
         assert!(message.keep(field.value) == field.value);
+    }
+    if let Some(offer) = Sdp::of(message) {
+        for stream in &offer.streams {
+            let _ = (stream.direction(), stream.has_candidates());
+            assert!(!(stream.is_dtls() && stream.is_plain_rtp()), "{stream:?}");
+        }
     }
     let _ = (check_as_proxy(message, &Abilities::default()), message.supports("path"));
     let _ = check_as_server(message, &Abilities::default());

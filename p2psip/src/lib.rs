@@ -1,4 +1,4 @@
-//! SIP (RFC 3261). All but the topmost two layers is without I/O: what arrives is an argument, what leaves
+//! SIP (RFC 3261). All but the topmost three layers is without I/O: what arrives is an argument, what leaves
 //! is a return value, and time is a number of milliseconds.
 //!
 //! Each layer is a file, with a folder of the same name for its parts; an upper one knows those below:
@@ -6,6 +6,7 @@
 //! | file | what it is |
 //! |---|---|
 //! | [`server`] | all of it put together: binds, serves, counts, stops |
+//! | [`agent`] | user agents in this process, and the echo |
 //! | [`transport`] | UDP, TCP and WebSockets |
 //! | [`proxy`] | whose a request is, where it goes, and what follows from each response |
 //! | [`registrar`] | what a REGISTER wants, gets and is told |
@@ -16,6 +17,7 @@
 //! | [`transaction`] | the four machines of RFC 3261 §17, and the table that owns them |
 //! | [`digest`] | challenges, nonces without memory, answers, replays |
 //! | [`framing`] | messages off a stream |
+//! | [`sdp`] | what media is offered, and where |
 //! | [`stun`] | Binding requests on the SIP port |
 //! | [`message`] | messages: parsed, checked, edited, built |
 //!
@@ -47,6 +49,7 @@
 //! ```
 
 pub mod accounts;
+pub mod agent;
 pub mod digest;
 pub mod domain;
 pub mod flow;
@@ -58,6 +61,7 @@ pub mod location;
 pub mod message;
 pub mod proxy;
 pub mod registrar;
+pub mod sdp;
 pub mod server;
 pub mod stun;
 pub mod transaction;

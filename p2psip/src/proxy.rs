@@ -6,16 +6,18 @@
 //!                         └── Flow, Hop: one Target ───────────────────────────────┘
 //! ```
 //!
-//! [`route`] says whose a request is, [`targets`] where that person is, [`Fork`] what follows from each
+//! [`reachable`] leaves out whom no media reaches. [`route`] says whose a request is, [`targets`] where that person is, [`Fork`] what follows from each
 //! response, and [`Branch`] what tells a loop from a spiral.
 
 mod branch;
 mod fork;
+mod media;
 mod route;
 mod target;
 
 pub use branch::Branch;
 pub use fork::{Act, Fork};
+pub use media::reachable;
 pub use route::{Pop, Way, route};
 pub use target::{Destination, Target, targets};
 

@@ -8,18 +8,21 @@
 //! ```
 
 mod order;
+mod owned;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
 
 pub use order::{Order, OutOfOrder};
+pub use owned::{Gone, Owned};
 
 use crate::flow::{Carrier, Flow, TokenKey};
 use crate::location::{Aor, BadAor, Binding, Bound, Change, Media};
 use crate::message::{
-    BadField, Contact, HeaderName, Message, NameAddr, Rejection, Reply, Status, Transport, ViaMark,
+    BadField, Contact, HeaderName, Message, NameAddr, Rejection, Reply, Status, Transport, Uri,
+    ViaMark,
 };
 
 /// Most contacts of an address of record: devices of one person, and forks of one call.
@@ -46,6 +49,13 @@ impl Default for Lifetimes {
     fn default() -> Lifetimes {
         let seconds = Duration::from_secs;
         Lifetimes { min: seconds(60), max_udp: seconds(120), max_connection: seconds(600) }
+    }
+}
+
+impl Lifetimes {
+    /// The longest one there is.
+    pub fn longest(&self) -> Duration {
+        self.max_udp.max(self.max_connection)
     }
 }
 
@@ -129,9 +139,44 @@ impl Wish {
         }
     }
 
-    /// Whether it changes anything.
+    /// Whether it changes nothing.
     pub fn is_query(&self) -> bool {
         self.what == What::Query
+    }
+
+    /// Whether it removes everything.
+    pub fn is_clear(&self) -> bool {
+        self.what == What::Clear
+    }
+
+    /// The bindings it sets, with how long they are to last.
+    pub fn granted(&self) -> &[(Binding, Duration)] {
+        match &self.what {
+            What::Set(set) => set,
+            What::Query | What::Clear => &[],
+        }
+    }
+
+    /// Whether a name that is live is another device's than the one that asks from `source`: an open
+    /// name is whose it is for as long as he is there. A device is told by its instance-id; one without
+    /// is known by its address, or its Contact.
+    pub fn is_another_device_s(&self, current: &[Bound], source: IpAddr) -> bool {
+        let at_source = |binding: &Binding| {
+            let uri = Uri::parse(&binding.contact).ok();
+            let ip = uri.and_then(|uri| uri.host()?.ip());
+            ip.is_some_and(|ip| ip.to_canonical() == source.to_canonical())
+        };
+        let same = |new: &Binding, old: &Binding| match (&new.instance, &old.instance) {
+            (Some(new), Some(old)) => new == old,
+            _ => old.is_at(&new.contact) || at_source(old),
+        };
+        let live = || current.iter().map(|bound| &bound.binding);
+        !current.is_empty()
+            && match &self.what {
+                What::Query => false,
+                What::Clear => !live().any(at_source),
+                What::Set(set) => !set.iter().any(|(new, _)| live().any(|old| same(new, old))),
+            }
     }
 }
 
@@ -231,10 +276,45 @@ fn path_of(request: &Message) -> Result<String, Rejection> {
     Ok(path)
 }
 
-/// The 200 to a REGISTER: all bindings there are, with what is left of them.
-pub fn answer(request: &Message, bound: &[Bound], to_tag: &str, mark: ViaMark) -> Bytes {
+/// How long the answer to a REGISTER may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Room {
+    /// As long as it becomes.
+    Any,
+    /// So many bytes of Contacts: who asked may not be at the address the datagram said.
+    Bytes(usize),
+}
+
+impl Room {
+    /// Three times what has come, as QUIC has it (RFC 9000 §8).
+    pub fn times_three(request: &Message) -> Room {
+        Room::Bytes(2 * request.bytes().len())
+    }
+}
+
+/// The 200 to a REGISTER: all bindings there are, with what is left of them; those it has set itself
+/// first, and others as long as there is room.
+pub fn answer(
+    request: &Message,
+    bound: &[Bound],
+    to_tag: &str,
+    mark: ViaMark,
+    room: Room,
+) -> Bytes {
     let mut reply = Reply::new(request, Status::OK).to_tag(to_tag).mark_via(mark);
-    for Bound { binding, remaining, .. } in bound.iter().take(CONTACTS_MAX) {
+    let mut sorted: Vec<&Bound> = bound.iter().take(CONTACTS_MAX).collect();
+    if sorted.len() > 1 {
+        let named: Vec<_> = request.contacts().flatten().filter_map(|c| c.address()).collect();
+        let is_own = |bound: &&Bound| {
+            !named.iter().any(|contact| bound.binding.is_at(contact.uri().as_str()))
+        };
+        sorted.sort_by_key(is_own);
+    }
+    let mut left = match room {
+        Room::Any => usize::MAX,
+        Room::Bytes(bytes) => bytes,
+    };
+    for Bound { binding, remaining, .. } in sorted {
         // A phone that is told 0 would take it for gone.
         let seconds = remaining.as_secs_f64().round().max(1.0);
         let mut value = format!("<{}>;expires={seconds}", binding.contact);
@@ -248,6 +328,8 @@ pub fn answer(request: &Message, bound: &[Bound], to_tag: &str, mark: ViaMark) -
         if let Some(reg_id) = binding.reg_id {
             value.push_str(&format!(";reg-id={reg_id}"));
         }
+        let Some(rest) = left.checked_sub(value.len()) else { break };
+        left = rest;
         reply = reply.header(HeaderName::Contact.as_str(), value);
     }
     let path: Vec<_> = request.values(HeaderName::Path).flatten().collect();

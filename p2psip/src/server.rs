@@ -1,22 +1,25 @@
 //! A SIP server: registrar, proxy and transports put together.
 //!
 //! ```text
-//!   Transports ──► Core::on_message ──► a Shard (by Call-ID): transactions, calls ──► Transports
-//!                                          │        ▲
-//!                                          ▼        │ resume
-//!                                     LocationService
+//!   Transports ──► Core ──► a Shard (by Call-ID): transactions, calls
+//!       ▲            ▲         │ Todo
+//!       └── Send ────┴─────────┴── Ask ──► LocationService, Accounts ── Known ──► the same Shard
 //! ```
 //!
 //! A shard is locked for as long as one message takes, and by whichever task read it: a call is one
 //! shard's, and several calls are several cores'. What a shard wants sent is sent after it.
 
+mod config;
 mod core;
+mod gate;
 mod limits;
+mod methods;
 mod metrics;
 mod shard;
+mod shared;
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,54 +29,21 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 pub use base::Rate;
+pub use config::Config;
 pub use limits::Rates;
 pub use metrics::{BOUNDS_US, Histogram, Metrics};
 
 use self::core::Core;
+use self::shared::Shared;
 use crate::accounts::Accounts;
+use crate::agent::Agent;
 use crate::domain::Domain;
-use crate::location::LocationService;
-use crate::registrar::Lifetimes;
-use crate::transaction::{Limits, Timers};
+use crate::location::{Aor, LocationService};
+use crate::message::Method;
 use crate::transport::{Inbox, Transports};
 
 /// How often time is looked at: a tenth of T1.
 const TICK: Duration = Duration::from_millis(50);
-
-/// What a server is to be.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// Where to listen, UDP and TCP; port 0 finds a free one.
-    pub address: SocketAddr,
-    /// What others call this machine, one address of each family at most; needed if `address` is every
-    /// address. `[::]` takes both families.
-    pub advertised: Vec<IpAddr>,
-    /// How long registrations last.
-    pub lifetimes: Lifetimes,
-    /// Of transactions.
-    pub timers: Timers,
-    /// Of all transactions.
-    pub limits: Limits,
-    /// How many new requests others than super-nodes may send; any number without.
-    pub rates: Option<Rates>,
-    /// Stays on the way of every call.
-    pub record_route_always: bool,
-}
-
-impl Config {
-    /// The usual one, at an address.
-    pub fn new(address: SocketAddr) -> Config {
-        Config {
-            address,
-            advertised: Vec::new(),
-            lifetimes: Lifetimes::default(),
-            timers: Timers::default(),
-            limits: Limits::default(),
-            rates: Some(Rates::default()),
-            record_route_always: false,
-        }
-    }
-}
 
 /// A server that runs until it is stopped or dropped.
 #[derive(Debug)]
@@ -94,21 +64,24 @@ impl Server {
     ) -> io::Result<Server> {
         let (transports, listener) = Transports::bind(config.address).await?;
         let bound = transports.udp().address()?;
-        let said = config.advertised.first().copied();
-        let ip = said.or_else(|| Some(bound.ip()).filter(|ip| !ip.is_unspecified()));
-        let ip = ip.ok_or_else(|| {
+        let mut said = config.advertised.clone();
+        if said.is_empty() && !bound.ip().is_unspecified() {
+            said.push(bound.ip());
+        }
+        if said.is_empty() {
             let advice = "which of its addresses others are to use has to be said";
-            io::Error::new(io::ErrorKind::InvalidInput, advice)
-        })?;
-        let here = SocketAddr::new(ip, bound.port());
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, advice));
+        }
+        let here = said.iter().map(|ip| SocketAddr::new(ip.to_canonical(), bound.port())).collect();
         let workers = std::thread::available_parallelism().map_or(1, usize::from);
-        let core = Core::new(config, transports, (locations, accounts), here);
+        let core = Core::new(Shared::new(config, transports, (locations, accounts), here));
+        let shared = Arc::clone(core.shared());
         let mut tasks = JoinSet::new();
         let inbox: Arc<dyn Inbox> = core.clone();
         for _ in 0..workers {
-            tasks.spawn(core.transports().udp().clone().serve(Arc::clone(&inbox)));
+            tasks.spawn(shared.transports.udp().clone().serve(Arc::clone(&inbox)));
         }
-        tasks.spawn(Arc::clone(core.transports().connections()).serve(listener, inbox));
+        tasks.spawn(Arc::clone(shared.transports.connections()).serve(listener, inbox));
         let ticking = Arc::clone(&core);
         tasks.spawn(async move {
             let mut ticks = interval(TICK);
@@ -123,7 +96,32 @@ impl Server {
 
     /// What others dial.
     pub fn address(&self) -> SocketAddr {
-        self.core.here()
+        self.addresses().first().copied().unwrap_or(self.core.shared().config.address)
+    }
+
+    /// What others dial, of each family.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        self.core.shared().addresses()
+    }
+
+    /// Gives the requests for a person to an agent of this process, at this node: nobody can register
+    /// that name here any more.
+    pub fn attach(&self, person: Aor, agent: Arc<dyn Agent>) {
+        self.core.shared().agents.rcu(|agents| {
+            let mut agents = shared::Agents::clone(agents);
+            agents.people.insert(person.clone(), Arc::clone(&agent));
+            agents
+        });
+    }
+
+    /// Gives the requests of a method that is else refused (SUBSCRIBE, PUBLISH) to an agent of this
+    /// process, whomever they are for.
+    pub fn attach_method(&self, method: Method<'_>, agent: Arc<dyn Agent>) {
+        self.core.shared().agents.rcu(|agents| {
+            let mut agents = shared::Agents::clone(agents);
+            agents.methods.insert(method.as_str().into(), Arc::clone(&agent));
+            agents
+        });
     }
 
     /// Sets what is ours, from now on.
@@ -133,7 +131,7 @@ impl Server {
 
     /// What it has done.
     pub fn metrics(&self) -> &Metrics {
-        self.core.metrics()
+        &self.core.shared().metrics
     }
 
     /// Requests that have no final response yet, and those whose repetitions are waited for.
@@ -152,13 +150,13 @@ impl Server {
         I: Stream<Item = Bytes> + Unpin,
         O: Sink<Bytes> + Unpin,
     {
-        let connections = Arc::clone(self.core.transports().connections());
+        let connections = Arc::clone(self.core.shared().transports.connections());
         connections.serve_websocket(peer, messages, out, self.core.clone())
     }
 
     /// Ends: new requests are refused (503), those under way have so long to be answered.
     pub async fn stop(mut self, patience: Duration) {
-        self.core.refuse_new();
+        self.core.shared().refuse_new();
         let _ = tokio::time::timeout(patience, async {
             while self.core.calls() > 0 {
                 tokio::time::sleep(TICK).await;
@@ -166,5 +164,6 @@ impl Server {
         })
         .await;
         self.tasks.shutdown().await;
+        self.core.shared().end_errands().shutdown().await;
     }
 }

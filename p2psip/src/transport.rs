@@ -19,6 +19,9 @@ use connection::Connections;
 pub trait Inbox: Send + Sync + 'static {
     /// A message has come.
     fn on_message(&self, bytes: Bytes, flow: Flow);
+
+    /// A connection has ended: nothing will come or go by its flow.
+    fn on_closed(&self, flow: Flow);
 }
 
 /// A message could not be sent: its flow is gone, or does not take more.

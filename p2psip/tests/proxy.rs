@@ -2,107 +2,20 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use p2psip::accounts::MemoryAccounts;
 use p2psip::framing::{Framed, Framer};
-use p2psip::location::MemoryLocations;
-use p2psip::message::{HeaderName, Message, Method, Reply, RequestBuilder, Status, validate};
-use p2psip::server::{Config, Rate, Rates, Server};
+use p2psip::message::{HeaderName, Message, Method, Status};
+use p2psip::server::{Rate, Rates};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpStream, UdpSocket};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// Nothing here takes a second; a test that fails is to fail in time.
-const PATIENCE: Duration = Duration::from_secs(20);
+#[path = "support/phone.rs"]
+mod phone;
 
-async fn server(change: impl FnOnce(&mut Config)) -> Server {
-    let mut config = Config::new(([127, 0, 0, 1], 0).into());
-    change(&mut config);
-    let (locations, accounts) = (MemoryLocations::new(), MemoryAccounts::new());
-    Server::bind(config, Arc::new(locations), Arc::new(accounts)).await.unwrap()
-}
-
-struct Phone {
-    name: &'static str,
-    socket: UdpSocket,
-    server: SocketAddr,
-}
-
-impl Phone {
-    async fn new(name: &'static str, server: &Server) -> Phone {
-        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-        Phone { name, socket, server: server.address() }
-    }
-
-    fn contact(&self) -> String {
-        format!("<sip:{}@{}>", self.name, self.socket.local_addr().unwrap())
-    }
-
-    fn request(&self, method: Method<'_>, uri: &str, branch: &str, number: u32) -> RequestBuilder {
-        let here = self.socket.local_addr().unwrap();
-        RequestBuilder::new(method, uri)
-            .header(HeaderName::Via, format!("SIP/2.0/UDP {here};branch=z9hG4bK{branch};rport"))
-            .header(HeaderName::From, format!("<sip:{}@scope>;tag=f", self.name))
-            .header(HeaderName::CallId, format!("{}-{here}", self.name))
-            .header(HeaderName::CSeq, format!("{number} {method}"))
-    }
-
-    async fn send(&self, bytes: &[u8]) {
-        self.socket.send_to(bytes, self.server).await.unwrap();
-    }
-
-    async fn heard(&self) -> Message {
-        let mut buffer = vec![0; 65_536];
-        let (length, from) =
-            timeout(PATIENCE, self.socket.recv_from(&mut buffer)).await.unwrap().unwrap();
-        assert_eq!(from, self.server);
-        let message = Message::parse(Bytes::copy_from_slice(&buffer[..length])).unwrap();
-        validate(&message).unwrap();
-        message
-    }
-
-    async fn heard_status(&self) -> u16 {
-        let message = self.heard().await;
-        message.status().unwrap_or_else(|| panic!("{message:?}")).code()
-    }
-
-    /// What comes next but 100.
-    async fn final_status(&self) -> u16 {
-        loop {
-            match self.heard_status().await {
-                100 => {}
-                status => return status,
-            }
-        }
-    }
-
-    async fn register(&self, lines: &str) -> Message {
-        let request = self.request(Method::Register, "sip:scope", "r", 1);
-        let request = request.header(HeaderName::To, format!("<sip:{}@scope>", self.name));
-        let request = request.header(HeaderName::Contact, format!("{}{lines}", self.contact()));
-        self.send(&request.build()).await;
-        self.heard().await
-    }
-
-    async fn invite(&self, whom: &str) -> Message {
-        let uri = format!("sip:{whom}@scope");
-        let request = self.request(Method::Invite, &uri, "i", 1);
-        let request = request.header(HeaderName::To, format!("<{uri}>"));
-        let request = request.header(HeaderName::Contact, self.contact()).build();
-        self.send(&request).await;
-        Message::parse(request).unwrap()
-    }
-
-    async fn answer(&self, request: &Message, code: u16) {
-        let reply =
-            Reply::new(request, Status::new(code).unwrap()).to_tag("t").with_record_routes();
-        self.send(&reply.header("Contact", self.contact()).build()).await;
-    }
-}
+use phone::{PATIENCE, Phone, server};
 
 #[tokio::test]
 async fn a_registered_phone_is_called_and_both_talk_without_us() {
@@ -169,7 +82,7 @@ async fn with_record_route_the_dialog_s_requests_pass_both_ways() {
     }
     // It is let through for its own call only.
     bob.send(&info.header(HeaderName::To, "<sip:anna@scope>;tag=f").build()).await;
-    assert_eq!(bob.heard_status().await, 430);
+    assert_eq!(bob.heard_status().await, 403);
 }
 
 #[tokio::test]

@@ -32,7 +32,7 @@ impl Algorithm {
     }
 
     /// The hash of parts with colons between them.
-    pub(super) fn hash(self, parts: &[&[u8]]) -> String {
+    pub(crate) fn hash(self, parts: &[&[u8]]) -> String {
         match self {
             Algorithm::Md5 => hash::<Md5>(parts),
             Algorithm::Sha256 => hash::<Sha256>(parts),

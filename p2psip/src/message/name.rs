@@ -78,6 +78,7 @@ names! {
     Route "Route" b"route";
     RSeq "RSeq" b"rseq";
     Server "Server" b"server";
+    ScopeCaller "Scope-Caller" b"scope-caller";
     ServiceRoute "Service-Route" b"service-route";
     SessionExpires "Session-Expires" b"session-expires" b"x";
     SipEtag "SIP-ETag" b"sip-etag";

@@ -8,6 +8,7 @@
 
 use std::collections::VecDeque;
 
+use super::route::UNKNOWN_TOKEN;
 use super::target::Target;
 use crate::message::{HeaderName, Message, Status};
 
@@ -28,6 +29,7 @@ pub enum Act {
 #[derive(Debug)]
 pub struct Fork {
     is_invite: bool,
+    for_neighbour: bool,
     waves: VecDeque<Vec<Target>>,
     branches: Vec<State>,
     best: Option<(Status, Option<Message>)>,
@@ -45,14 +47,18 @@ enum State {
     Proceeding {
         cancelled: bool,
     },
+    /// Given up before anything came: what comes still is cancelled.
+    Lost,
     Done,
 }
 
 impl Fork {
-    /// Of a request to these waves of targets; and what to do first.
-    pub fn new(is_invite: bool, waves: Vec<Vec<Target>>) -> (Fork, Vec<Act>) {
+    /// Of a request to these waves of targets; and what to do first. To another super-node
+    /// (`for_neighbour`) it is said that a flow has failed, and to phones only that nobody is there.
+    pub fn new(is_invite: bool, for_neighbour: bool, waves: Vec<Vec<Target>>) -> (Fork, Vec<Act>) {
         let mut fork = Fork {
             is_invite,
+            for_neighbour,
             waves: waves.into(),
             branches: Vec::new(),
             best: None,
@@ -71,7 +77,7 @@ impl Fork {
 
     /// Whether nothing is under way any more.
     pub fn is_over(&self) -> bool {
-        self.answered && self.branches.iter().all(|state| *state == State::Done)
+        self.answered && self.branches.iter().all(|state| state.is_over())
     }
 
     /// A branch has got a response.
@@ -119,6 +125,10 @@ impl Fork {
             State::Calling { cancel: false } => {
                 self.set(branch, State::Proceeding { cancelled: false });
             }
+            State::Lost => {
+                self.set(branch, State::Proceeding { cancelled: true });
+                return vec![Act::Cancel(branch)];
+            }
             State::Proceeding { .. } => {}
             State::Done => return acts,
         }
@@ -130,10 +140,11 @@ impl Fork {
 
     /// A branch did not answer, or could not be reached: as if it had said so (408, 503).
     pub fn on_failure(&mut self, branch: usize, status: Status) -> Vec<Act> {
-        if self.branches.get(branch).is_none_or(|state| *state == State::Done) {
+        let Some(state) = self.branches.get(branch).filter(|state| !state.is_over()) else {
             return Vec::new();
-        }
-        self.set(branch, State::Done);
+        };
+        let calling = matches!(state, State::Calling { .. });
+        self.set(branch, if calling && self.is_invite { State::Lost } else { State::Done });
         self.refused(status, None);
         self.go_on()
     }
@@ -144,7 +155,7 @@ impl Fork {
             return Vec::new();
         }
         let mut acts = self.stop();
-        if self.branches.iter().all(|state| *state == State::Done) {
+        if self.branches.iter().all(|state| state.is_over()) {
             self.refused(Status::REQUEST_TERMINATED, None);
         }
         acts.extend(self.go_on());
@@ -180,7 +191,7 @@ impl Fork {
                     *state = State::Proceeding { cancelled: true };
                     acts.push(Act::Cancel(branch));
                 }
-                State::Proceeding { .. } | State::Done => {}
+                State::Proceeding { .. } | State::Lost | State::Done => {}
             }
         }
         acts
@@ -203,7 +214,10 @@ impl Fork {
         }
         // Nobody but a neighbour is to know of flows, nor take the proxy for the one who is overloaded
         // (§16.7, step 6).
+        let unknown = response.as_ref().is_some_and(|r| r.reason() == UNKNOWN_TOKEN.as_bytes());
         let (status, response) = match status {
+            Status::FLOW_FAILED if self.for_neighbour => (status, response),
+            Status::FORBIDDEN if unknown => (Status::TEMPORARILY_UNAVAILABLE, None),
             Status::FLOW_FAILED => (Status::TEMPORARILY_UNAVAILABLE, None),
             Status::SERVICE_UNAVAILABLE => (Status::SERVER_INTERNAL_ERROR, None),
             status => (status, response),
@@ -215,7 +229,7 @@ impl Fork {
     }
 
     fn go_on(&mut self) -> Vec<Act> {
-        if self.answered || self.branches.iter().any(|state| *state != State::Done) {
+        if self.answered || self.branches.iter().any(|state| !state.is_over()) {
             return Vec::new();
         }
         if !self.stopped
@@ -246,6 +260,12 @@ impl Fork {
             Some((status, None)) => vec![Act::Reply(status)],
             None => vec![Act::Reply(Status::TEMPORARILY_UNAVAILABLE)],
         }
+    }
+}
+
+impl State {
+    fn is_over(self) -> bool {
+        matches!(self, State::Lost | State::Done)
     }
 }
 

@@ -30,7 +30,7 @@ pub struct Pop {
 /// Decides it. `validate` has found the request in form.
 ///
 /// # Errors
-/// [`Rejection`], the answer: 403 for relaying, 404 for nobody, 430 for a forged token, 400.
+/// [`Rejection`], the answer: 403 for relaying and for a forged token, 404 for nobody, 400.
 pub fn route(request: &Message, domain: &Domain, tokens: &TokenKey) -> Result<Way, Rejection> {
     let bad_uri = |_| Rejection::with_reason(Status::BAD_REQUEST, "Malformed Request-URI");
     let mut uri = request.request_uri().map_err(bad_uri)?;
@@ -50,17 +50,21 @@ pub fn route(request: &Message, domain: &Domain, tokens: &TokenKey) -> Result<Wa
     }
     let pop = Pop { first: own, last };
     let request_uri = last.then(|| uri.as_str().to_owned());
-    let on = |destination| Target {
-        request_uri: request_uri.clone(),
-        route: None,
-        destination,
-        direct: false,
-    };
+    let on = |destination| Target { request_uri: request_uri.clone(), ..Target::to(destination) };
     match (routes.get(own), token) {
-        (None, Some(Token::Flow(flow))) => Ok(Way::On(on(Destination::Flow(flow)), pop)),
-        (Some(next), Some(_)) => {
+        // Whatever else is to be passed is reached by it.
+        (_, Some(Token::Flow(flow))) => Ok(Way::On(on(Destination::Flow(flow)), pop)),
+        (Some(next), Some(Token::Onward)) => {
             let destination = Destination::of(&next.uri()).ok_or_else(unreachable)?;
-            Ok(Way::On(on(destination), pop))
+            let mut target = on(destination);
+            let mut pop = pop;
+            if !next.uri().is_loose() {
+                // A strict router takes the Request-URI for its own (§16.6, step 6).
+                target.last_route = Some(format!("<{uri}>"));
+                target.request_uri = Some(next.uri().as_str().to_owned());
+                pop.first += 1;
+            }
+            Ok(Way::On(target, pop))
         }
         (None, _) if domain.is_ours(&uri) && uri.user().is_none() => Ok(Way::Here),
         (None, _) if domain.is_ours(&uri) && !last => {
@@ -75,6 +79,9 @@ pub fn route(request: &Message, domain: &Domain, tokens: &TokenKey) -> Result<Wa
     }
 }
 
+/// What a super-node says to a token that is not its own: the one who asks reads it, too.
+pub(super) const UNKNOWN_TOKEN: &str = "Unknown Flow Token";
+
 fn unreachable() -> Rejection {
     Rejection::with_reason(Status::NOT_FOUND, "No Way To That Address")
 }
@@ -83,7 +90,7 @@ fn unreachable() -> Rejection {
 fn read(uri: &Uri<'_>, tokens: &TokenKey, call_id: &str) -> Result<Option<Token>, Rejection> {
     let Some(user) = uri.user() else { return Ok(None) };
     let token = tokens.read(user, call_id);
-    token.map(Some).map_err(|_| Rejection::new(Status::FLOW_FAILED))
+    token.map(Some).map_err(|_| Rejection::with_reason(Status::FORBIDDEN, UNKNOWN_TOKEN))
 }
 
 #[cfg(test)]
@@ -145,10 +152,15 @@ mod tests {
         let hop = |text: &str| Destination::Hop(Carrier::Udp, text.parse().unwrap());
         let good = format!("Route: <sip:{}@192.0.2.1;lr>\r\n", tokens().onward("c"));
         assert_eq!(on(way("sip:b@192.0.2.8:5062", &good)).0, hop("192.0.2.8:5062"));
+        let strict = format!("{good}Route: <sip:x@192.0.2.2>\r\n");
+        let Ok(Way::On(target, pop)) = way("sip:b@192.0.2.8:5062", &strict) else { panic!() };
+        assert_eq!((target.destination, pop.first), (hop("192.0.2.2:5060"), 2));
+        assert_eq!(target.request_uri.as_deref(), Some("sip:x@192.0.2.2"));
+        assert_eq!(target.last_route.as_deref(), Some("<sip:b@192.0.2.8:5062>"));
         let more = format!("{good}Route: <sip:x@192.0.2.2;lr>\r\n");
         assert_eq!(on(way("sip:b@192.0.2.8:5062", &more)).0, hop("192.0.2.2:5060"));
         let other = format!("Route: <sip:{}@192.0.2.1;lr>\r\n", tokens().onward("d"));
-        assert_eq!(way("sip:b@192.0.2.8:5062", &other), Err(430));
+        assert_eq!(way("sip:b@192.0.2.8:5062", &other), Err(403));
         assert_eq!(way("sip:b@192.0.2.8:5062", "Route: <sip:192.0.2.1;lr>\r\n"), Err(403));
         assert_eq!(way("sip:b@192.0.2.8", "Route: <sip:192.0.2.2;lr>\r\n"), Err(403));
     }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::flow::{Carrier, Flow, Token, TokenKey};
-use crate::location::Bound;
+use crate::location::{Bound, Media};
 use crate::message::{NameAddr, Transport, Uri};
 
 /// The next hop.
@@ -36,43 +36,72 @@ pub struct Target {
     pub request_uri: Option<String>,
     /// What is put before all Routes.
     pub route: Option<String>,
+    /// What is put after all Routes: the Request-URI, for a strict router (RFC 3261 §16.6, step 6).
+    pub last_route: Option<String>,
     /// The next hop.
     pub destination: Destination,
     /// Whether what answers can be reached later without us.
     pub direct: bool,
+    /// What media is taken there, as far as it is known.
+    pub media: Media,
+}
+
+impl Target {
+    /// One to a destination, at which nothing is changed.
+    pub fn to(destination: Destination) -> Target {
+        let media = Media::Both;
+        Target {
+            request_uri: None,
+            route: None,
+            last_route: None,
+            destination,
+            direct: false,
+            media,
+        }
+    }
 }
 
 /// Where somebody is, the contacts of the highest q first: those of one q are one wave, tried at once
-/// (RFC 3261 §16.6). `here` is this node's address, `tokens` reads its own flow tokens. Contacts that
-/// lead nowhere are left out.
-pub fn targets(bound: &[Bound], here: SocketAddr, tokens: &TokenKey) -> Vec<Vec<Target>> {
+/// (RFC 3261 §16.6). `is_here` tells this node's addresses, `is_gone` those of nodes that are no more, and
+/// `tokens` reads this node's own flow tokens. Contacts that lead nowhere are left out.
+pub fn targets(
+    bound: &[Bound],
+    is_here: impl Fn(SocketAddr) -> bool,
+    is_gone: impl Fn(SocketAddr) -> bool,
+    tokens: &TokenKey,
+) -> Vec<Vec<Target>> {
     let mut sorted: Vec<&Bound> = bound.iter().collect();
     sorted.sort_by_key(|bound| std::cmp::Reverse(bound.binding.q));
     let same_q = |a: &&Bound, b: &&Bound| a.binding.q == b.binding.q;
     let waves = sorted.chunk_by(same_q).map(|wave| {
-        wave.iter().filter_map(|bound| target(bound, here, tokens)).collect::<Vec<_>>()
+        let found = wave.iter().filter_map(|bound| target(bound, &is_here, &is_gone, tokens));
+        found.collect::<Vec<_>>()
     });
     waves.filter(|wave| !wave.is_empty()).collect()
 }
 
-fn target(bound: &Bound, here: SocketAddr, tokens: &TokenKey) -> Option<Target> {
+fn target(
+    bound: &Bound,
+    is_here: &impl Fn(SocketAddr) -> bool,
+    is_gone: &impl Fn(SocketAddr) -> bool,
+    tokens: &TokenKey,
+) -> Option<Target> {
     let binding = &bound.binding;
     let request_uri = Some(String::from(&*binding.contact));
-    let direct = binding.direct;
+    let (direct, media) = (binding.direct, binding.media);
+    let target = |destination| Target { request_uri, direct, media, ..Target::to(destination) };
     if direct {
         let destination = Destination::of(&Uri::parse(&binding.contact).ok()?)?;
-        return Some(Target { request_uri, route: None, destination, direct });
+        return Some(target(destination));
     }
     let path = Some(&*binding.path).filter(|path| !path.is_empty()).map(str::to_owned);
-    if binding.owner == here {
+    if is_here(binding.owner) {
         // A path begins where the REGISTER came from: by the same flow.
         let Ok(Token::Flow(flow)) = tokens.read(&binding.token, "") else { return None };
-        return Some(Target {
-            request_uri,
-            route: path,
-            destination: Destination::Flow(flow),
-            direct,
-        });
+        return Some(Target { route: path, ..target(Destination::Flow(flow)) });
+    }
+    if is_gone(binding.owner) {
+        return None;
     }
     let owner = format!("<sip:{}@{};lr>", binding.token, binding.owner);
     let route = match path {
@@ -81,7 +110,7 @@ fn target(bound: &Bound, here: SocketAddr, tokens: &TokenKey) -> Option<Target> 
     };
     NameAddr::parse(route.split(',').next()?.as_bytes()).ok()?;
     let destination = Destination::Hop(Carrier::Udp, binding.owner);
-    Some(Target { request_uri, route: Some(route), destination, direct })
+    Some(Target { route: Some(route), ..target(destination) })
 }
 
 #[cfg(test)]
@@ -89,7 +118,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::location::{Binding, Media};
+    use crate::location::Binding;
 
     fn bound(contact: &str, q: u16, owner: &str, token: &str, direct: bool) -> Bound {
         let binding = Binding {
@@ -120,8 +149,10 @@ mod tests {
                 bound("sip:a@y.invalid;transport=ws", 1000, there, "0a", false),
                 bound("sip:a@z.invalid", 1000, here, "forged", false),
                 bound("sip:a@name.local", 100, there, "t", true),
+                bound("sip:a@w.invalid", 100, "192.0.2.3:5060", "t", false),
             ],
-            here.parse().unwrap(),
+            |owner| owner == here.parse().unwrap(),
+            |owner| owner == "192.0.2.3:5060".parse().unwrap(),
             &tokens,
         );
         assert_eq!(found.len(), 2);

@@ -147,7 +147,7 @@ fn the_answer_tells_all_bindings() {
     one.binding.q = 50;
     one.binding.instance = Some("urn:uuid:1".into());
     one.binding.reg_id = Some(2);
-    let bytes = answer(&request, &[one, bound("sip:a@h2")], "9", ViaMark::default());
+    let bytes = answer(&request, &[one, bound("sip:a@h2")], "9", ViaMark::default(), Room::Any);
     let reply = Message::parse(bytes).unwrap();
     assert_eq!(reply.status(), Some(Status::OK));
     let contacts: Vec<_> = reply.contacts().map(|c| c.unwrap().address().unwrap()).collect();
@@ -158,4 +158,41 @@ fn the_answer_tells_all_bindings() {
     );
     assert_eq!(contacts[1].uri().as_str(), "sip:a@h2");
     assert_eq!(reply.require().collect::<Result<Vec<_>, _>>().unwrap(), ["outbound"]);
+}
+
+#[test]
+fn who_may_be_elsewhere_gets_no_more_than_three_times_what_has_come() {
+    let request = register("Contact: <sip:own@h>\r\n");
+    let mut all: Vec<Bound> =
+        (0..9).map(|n| bound(&format!("sip:{}{n}@h", "a".repeat(300)))).collect();
+    all.push(bound("sip:own@h"));
+    let bytes = answer(&request, &all, "9", ViaMark::default(), Room::times_three(&request));
+    assert!(bytes.len() < 3 * request.bytes().len() + 200, "{}", bytes.len());
+    let reply = Message::parse(bytes).unwrap();
+    let first = reply.contacts().next().unwrap().unwrap().address().unwrap();
+    assert_eq!(first.uri().as_str(), "sip:own@h", "what was asked about comes first");
+}
+
+#[test]
+fn an_open_name_that_is_live_is_one_device_s() {
+    let at = |contact: &str, instance: Option<&str>| {
+        let mut bound = bound(contact);
+        bound.binding.instance = instance.map(Into::into);
+        bound
+    };
+    let here = "192.0.2.7".parse().unwrap();
+    let asks =
+        |lines: &str, current: &[Bound]| wish(lines).unwrap().is_another_device_s(current, here);
+    let mine = "Contact: <sip:a@192.0.2.7:5062>;+sip.instance=\"<urn:1>\"\r\n";
+    let bare = "Contact: <sip:a@192.0.2.7:5062>\r\n";
+    let elsewhere = [at("sip:a@192.0.2.9", Some("urn:1"))];
+    assert!(!asks(mine, &[]));
+    assert!(!asks(mine, &elsewhere), "it has moved");
+    assert!(asks(mine, &[at("sip:a@192.0.2.7", Some("urn:2"))]), "two on one machine");
+    assert!(asks(bare, &elsewhere), "to leave the instance out does not help");
+    assert!(!asks(bare, &[at("sip:a@192.0.2.7:7000", None)]), "it has started anew");
+    assert!(asks(bare, &[at("sip:a@192.0.2.9", None)]));
+    assert!(!asks("", &elsewhere), "to ask is free");
+    assert!(asks("Contact: *\r\nExpires: 0\r\n", &elsewhere));
+    assert!(!asks("Contact: *\r\nExpires: 0\r\n", &[at("sip:a@192.0.2.7", None)]));
 }

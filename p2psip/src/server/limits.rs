@@ -67,12 +67,12 @@ impl Limiter {
         now_ms: u64,
     ) -> Result<(), Exhausted> {
         let address = group(peer.ip());
-        self.ports.take(SocketAddr::new(peer.ip().to_canonical(), peer.port()), now_ms)?;
+        self.ports.take(SocketAddr::new(peer.ip().to_canonical(), peer.port()), 1, now_ms)?;
         if let Some(person) = person {
-            self.pairs.take((address, person), now_ms)?;
+            self.pairs.take((address, person), 1, now_ms)?;
         }
-        self.addresses.take(address, now_ms)?;
-        person.map_or(Ok(()), |person| self.people.take(person, now_ms))
+        self.addresses.take(address, 1, now_ms)?;
+        person.map_or(Ok(()), |person| self.people.take(person, 1, now_ms))
     }
 }
 
@@ -88,8 +88,14 @@ impl<K: Eq + Hash> Buckets<K> {
         Buckets { rate, buckets: HashMap::new() }
     }
 
-    /// One more.
-    pub(super) fn take(&mut self, key: K, now_ms: u64) -> Result<(), Exhausted> {
+    /// Whether so much is there.
+    pub(super) fn has(&self, key: &K, amount: u64, now_ms: u64) -> bool {
+        let level = self.buckets.get(key).map_or(FULL, |bucket| bucket.level(now_ms));
+        level.saturating_mul(self.rate.burst) >= amount.saturating_mul(FULL)
+    }
+
+    /// So many more.
+    pub(super) fn take(&mut self, key: K, amount: u64, now_ms: u64) -> Result<(), Exhausted> {
         if self.buckets.len() >= EACH_MAX && !self.buckets.contains_key(&key) {
             self.buckets.retain(|_, bucket| bucket.level(now_ms) < FULL);
             if self.buckets.len() >= EACH_MAX {
@@ -98,7 +104,7 @@ impl<K: Eq + Hash> Buckets<K> {
         }
         let rate = self.rate;
         let bucket = self.buckets.entry(key).or_insert_with(|| TokenBucket::full(rate, now_ms));
-        bucket.take(1, now_ms)
+        bucket.take(amount, now_ms)
     }
 }
 

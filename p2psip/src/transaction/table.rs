@@ -58,6 +58,11 @@ impl<F: Clone> Table<F> {
         self.store.get(id).is_some()
     }
 
+    /// Whether a request is of a transaction there is: a repetition, or the ACK of a refusal.
+    pub fn knows(&self, request: &Message) -> bool {
+        self.keys.server(request).is_ok_and(|key| self.store.find(key).is_some())
+    }
+
     /// The INVITE of a client's transaction as it was sent, until it has its final response: what a
     /// CANCEL is made of.
     pub fn sent_invite(&self, id: TransactionId) -> Option<&Bytes> {

@@ -108,8 +108,9 @@ impl Connections {
         let (flow, inbox) = (guard.flow, Arc::clone(inbox));
         tokio::spawn(async move {
             if let Ok(Ok(stream)) = timeout(WRITE_TIME, TcpStream::connect(peer)).await {
-                run_tcp(guard, stream, inbox).await;
+                run_tcp(guard, stream, &inbox).await;
             }
+            inbox.on_closed(flow);
         });
         Ok(flow)
     }
@@ -122,8 +123,15 @@ impl Connections {
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             };
+            // A socket of both families says IPv4 addresses as IPv6.
+            let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
             if let Ok(guard) = self.open(Carrier::Tcp, peer) {
-                tokio::spawn(run_tcp(guard, stream, Arc::clone(&inbox)));
+                let inbox = Arc::clone(&inbox);
+                tokio::spawn(async move {
+                    let flow = guard.flow;
+                    run_tcp(guard, stream, &inbox).await;
+                    inbox.on_closed(flow);
+                });
             }
         }
     }
@@ -133,26 +141,15 @@ impl Connections {
     pub async fn serve_websocket(
         self: Arc<Self>,
         peer: SocketAddr,
-        mut messages: impl Stream<Item = Bytes> + Unpin,
-        mut out: impl Sink<Bytes> + Unpin,
+        messages: impl Stream<Item = Bytes> + Unpin,
+        out: impl Sink<Bytes> + Unpin,
         inbox: Arc<dyn Inbox>,
     ) {
-        let Ok(mut guard) = self.open(Carrier::WebSocket, peer) else { return };
-        loop {
-            tokio::select! {
-                came = timeout(IDLE, messages.next()) => match came {
-                    Ok(Some(ping)) if ping.as_ref() == b"\r\n\r\n" => {
-                        let pong = out.send(Bytes::from_static(PONG));
-                        if !matches!(timeout(WRITE_TIME, pong).await, Ok(Ok(()))) { return }
-                    }
-                    Ok(Some(bytes)) => inbox.on_message(bytes, guard.flow),
-                    _ => return,
-                },
-                Some(bytes) = guard.queue.recv() => {
-                    if !matches!(timeout(WRITE_TIME, out.send(bytes)).await, Ok(Ok(()))) { return }
-                }
-            }
-        }
+        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+        let Ok(guard) = self.open(Carrier::WebSocket, peer) else { return };
+        let flow = guard.flow;
+        run_websocket(guard, messages, out, &inbox).await;
+        inbox.on_closed(flow);
     }
 }
 
@@ -179,7 +176,30 @@ impl Drop for Guard {
     }
 }
 
-async fn run_tcp(mut guard: Guard, mut stream: TcpStream, inbox: Arc<dyn Inbox>) {
+async fn run_websocket(
+    mut guard: Guard,
+    mut messages: impl Stream<Item = Bytes> + Unpin,
+    mut out: impl Sink<Bytes> + Unpin,
+    inbox: &Arc<dyn Inbox>,
+) {
+    loop {
+        tokio::select! {
+            came = timeout(IDLE, messages.next()) => match came {
+                Ok(Some(ping)) if ping.as_ref() == b"\r\n\r\n" => {
+                    let pong = out.send(Bytes::from_static(PONG));
+                    if !matches!(timeout(WRITE_TIME, pong).await, Ok(Ok(()))) { return }
+                }
+                Ok(Some(bytes)) => inbox.on_message(bytes, guard.flow),
+                _ => return,
+            },
+            Some(bytes) = guard.queue.recv() => {
+                if !matches!(timeout(WRITE_TIME, out.send(bytes)).await, Ok(Ok(()))) { return }
+            }
+        }
+    }
+}
+
+async fn run_tcp(mut guard: Guard, mut stream: TcpStream, inbox: &Arc<dyn Inbox>) {
     // Whatever is sent is wanted now.
     let _ = stream.set_nodelay(true);
     let (mut reader, mut writer) = stream.split();

@@ -1,7 +1,7 @@
 //! One UDP socket, read by several tasks: whichever core is free takes the next datagram.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -21,11 +21,13 @@ const AT_ONCE: usize = 32;
 #[derive(Debug, Clone)]
 pub struct Udp {
     socket: Arc<UdpSocket>,
+    /// It is of both families, and says IPv4 addresses as IPv6.
+    maps: bool,
 }
 
 impl Udp {
     pub(super) async fn bind(address: SocketAddr) -> io::Result<Udp> {
-        Ok(Udp { socket: Arc::new(UdpSocket::bind(address).await?) })
+        Ok(Udp { socket: Arc::new(UdpSocket::bind(address).await?), maps: address.is_ipv6() })
     }
 
     /// Where it is bound.
@@ -37,6 +39,10 @@ impl Udp {
     }
 
     pub(super) fn send(&self, bytes: &[u8], peer: SocketAddr) -> Result<(), Unsent> {
+        let peer = match peer.ip() {
+            IpAddr::V4(ip) if self.maps => (ip.to_ipv6_mapped(), peer.port()).into(),
+            _ => peer,
+        };
         match self.socket.try_send_to(bytes, peer) {
             Ok(_) => Ok(()),
             // Lost, as any datagram may be: it is sent again in time.
@@ -55,6 +61,7 @@ impl Udp {
             for _ in 0..AT_ONCE {
                 // Errors are of earlier datagrams that nobody took: nothing to do about them.
                 let Ok((length, peer)) = self.socket.try_recv_from(&mut buffer) else { break };
+                let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
                 let datagram = &buffer[..length];
                 if stun::is_stun(datagram) {
                     if let Some(answer) = stun::answer(datagram, peer) {

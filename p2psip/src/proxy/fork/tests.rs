@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 fn target(port: u16) -> Target {
     let destination = Destination::Hop(Carrier::Udp, ([192, 0, 2, 7], port).into());
-    Target { request_uri: None, route: None, destination, direct: true }
+    Target { direct: true, ..Target::to(destination) }
 }
 
 fn response(code: u16, lines: &str) -> Message {
@@ -32,7 +32,7 @@ fn words(acts: Vec<Act>) -> String {
 /// A story: `0:180` is a response of branch 0, `0!408` a failure, `cancel`, `C`.
 fn told(is_invite: bool, waves: &[u16], story: &str) -> String {
     let waves = waves.iter().map(|count| (0..*count).map(target).collect()).collect();
-    let (mut fork, acts) = Fork::new(is_invite, waves);
+    let (mut fork, acts) = Fork::new(is_invite, false, waves);
     let mut found = words(acts);
     for event in story.split_whitespace() {
         let acts = match (event, event.split_once(':'), event.split_once('!')) {
@@ -103,7 +103,7 @@ fn what_is_no_call_is_answered_once_and_never_cancelled() {
 
 #[test]
 fn it_is_over_when_nothing_is_under_way() {
-    let (mut fork, _) = Fork::new(true, vec![vec![target(1), target(2)]]);
+    let (mut fork, _) = Fork::new(true, false, vec![vec![target(1), target(2)]]);
     assert!(!fork.is_answered());
     fork.on_response(0, response(200, ""));
     assert!(fork.is_answered() && !fork.is_over());
