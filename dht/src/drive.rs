@@ -50,7 +50,7 @@ impl<O: Operation> Drive<O> {
                 let Some(answer) = answer else { return };
                 match &answer.reply {
                     Ok(Reply::Listed(_)) => answer.from.latencies.record(answer.took),
-                    Ok(Reply::Refused { why, text }) if *why != Refusal::Later => {
+                    Ok(Reply::Refused { why, text }) if !matches!(why, Refusal::Later | Refusal::Taken) => {
                         node.complain(&answer.from, text);
                     }
                     _ => {}

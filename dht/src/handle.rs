@@ -7,8 +7,8 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use base::limits::{REPLICAS, SECRET_MAX};
 use base::{
-    Entry, EntryId, Key, Lifetime, NodeId, Place, Secret, SecretTag, Sha1Digest, State, Ttl, Value,
-    ValueHash, Version,
+    Entry, EntryId, Key, Lifetime, NodeId, Place, Secret, SecretTag, Sha1Digest, SigningKey, State,
+    Ttl, Value, ValueHash, Version,
 };
 use libp2p_identity::Keypair;
 use tokio::sync::{Semaphore, mpsc};
@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{Instrument, info};
 
+use crate::claims::Claims;
 use crate::hand_over::hand_over;
 use crate::lamport::LamportClock;
 use crate::leases::Leases;
@@ -41,8 +42,8 @@ use crate::wire::{
     Bye, Contact, Get, Hello, LISTING_BYTES, LISTING_ENTRIES, Notice, OLDEST_VERSION, VERSION,
 };
 use crate::{
-    Clock, DhtError, OpenError, Options, Storage, SystemClock, clock, drive, identity, leases,
-    members, watches,
+    Clock, DhtError, OpenError, Options, Storage, SystemClock, claims, clock, drive, identity,
+    leases, members, watches,
 };
 
 /// Events that may wait for the membership task.
@@ -87,7 +88,8 @@ impl Drop for Inner {
 
 /// What a node is made of.
 pub(crate) struct Parts {
-    pub(crate) id: NodeId,
+    /// Its id is this key's.
+    pub(crate) key: SigningKey,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) link: Arc<dyn Link>,
     pub(crate) link_events: mpsc::Receiver<LinkEvent>,
@@ -145,7 +147,7 @@ impl Dht {
             opened.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
         let (events, link_events) = mpsc::channel(EVENTS_MAX);
         let started = Instant::now();
-        let id = keypair.public().to_peer_id().into();
+        let key = identity::signing_key(&keypair);
         let hello = hello(Arc::clone(&store), fastrand::u64(..));
         let patience = Patience::default();
         let config = P2pConfig { keypair, listen, hello, started, admission, patience };
@@ -154,7 +156,7 @@ impl Dht {
             .map_err(|error| OpenError::CannotListen { address: listen, error })?;
         let known = remembered.load();
         let dht = Dht::assemble(Parts {
-            id,
+            key,
             store,
             link,
             link_events,
@@ -171,7 +173,8 @@ impl Dht {
 
     /// Puts a node together and starts its one task.
     pub(crate) fn assemble(parts: Parts) -> Dht {
-        let me = Arc::new(Peer::new(parts.id, Pulse::default()));
+        let id = NodeId::of(&parts.key.public()).expect("a key's own public half");
+        let me = Arc::new(Peer::new(id, Pulse::default()));
         let (events, waiting) = mpsc::channel(EVENTS_MAX);
         let unsettled = View::new(Arc::clone(&me), Vec::new(), Vec::new(), false);
         let node = Arc::new(Node {
@@ -184,6 +187,8 @@ impl Dht {
             started: parts.started,
             events,
             leases: Leases::default(),
+            claims: Claims::default(),
+            key: parts.key,
             watches: Watches::default(),
             quotas: Quotas::default(),
             pulls: Arc::new(Semaphore::new(PULLS_MAX)),
@@ -208,6 +213,7 @@ impl Dht {
         tasks.spawn(running.in_current_span());
         tasks.spawn(leases::tell(Arc::clone(&node)).in_current_span());
         tasks.spawn(watches::keep(Arc::clone(&node)).in_current_span());
+        tasks.spawn(claims::decide::run(Arc::clone(&node)).in_current_span());
         Dht {
             inner: Arc::new(Inner { node, remembered: parts.remembered, tasks: Mutex::new(tasks) }),
         }
@@ -387,6 +393,7 @@ impl Dht {
             replicas: view.members().len().min(REPLICAS),
             watches: node.watches.count() as u64,
             leases: node.watches.leases() as u64,
+            names: node.claims.names() as u64,
             phase,
         }
     }
@@ -438,6 +445,12 @@ impl Dht {
     #[cfg(any(test, feature = "sim"))]
     pub(crate) fn view(&self) -> Arc<View> {
         self.inner.node.view.load_full()
+    }
+
+    /// What it would tell of who has a name: for the simulator.
+    #[cfg(any(test, feature = "sim"))]
+    pub(crate) fn tells(&self, place: &Place) -> String {
+        format!("{:?}", claims::told(&self.inner.node, place))
     }
 
     async fn page(
@@ -590,7 +603,7 @@ fn tags_of(from: ValueHash, to: ValueHash) -> (EntryId, EntryId) {
 }
 
 /// The id just before this one; `None` for the first of all.
-fn before(id: EntryId) -> Option<EntryId> {
+pub(crate) fn before(id: EntryId) -> Option<EntryId> {
     let mut bytes = id.to_bytes();
     for byte in bytes.iter_mut().rev() {
         let (less, borrow) = byte.overflowing_sub(1);

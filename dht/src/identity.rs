@@ -4,7 +4,8 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 
-use libp2p_identity::Keypair;
+use base::SigningKey;
+use libp2p_identity::{KeyType, Keypair};
 
 use crate::OpenError;
 
@@ -18,7 +19,12 @@ pub(crate) fn load_or_create(dir: &Path, in_use: bool) -> Result<Keypair, OpenEr
     let path = dir.join(FILE);
     match fs::read(&path) {
         Ok(bytes) => Keypair::from_protobuf_encoding(&bytes)
-            .map_err(|_| OpenError::Corrupt { path, detail: "it holds no private key".to_owned() }),
+            .ok()
+            .filter(|keypair| keypair.key_type() == KeyType::Ed25519)
+            .ok_or_else(|| {
+                let detail = "it holds no private Ed25519 key".to_owned();
+                OpenError::Corrupt { path, detail }
+            }),
         Err(error) if error.kind() == io::ErrorKind::NotFound && in_use => {
             let detail = "it is missing, although the data directory was in use".to_owned();
             Err(OpenError::Corrupt { path, detail })
@@ -28,6 +34,13 @@ pub(crate) fn load_or_create(dir: &Path, in_use: bool) -> Result<Keypair, OpenEr
         }
         Err(error) => Err(OpenError::Unusable { path, error }),
     }
+}
+
+/// The same key as what the node signs with.
+pub(crate) fn signing_key(keypair: &Keypair) -> SigningKey {
+    let key = keypair.clone().try_into_ed25519().expect("a node's key is an Ed25519 key");
+    let secret = key.secret();
+    SigningKey::from_bytes(&std::array::from_fn(|at| secret.as_ref()[at]))
 }
 
 fn create(path: &Path) -> io::Result<Keypair> {

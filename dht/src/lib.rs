@@ -9,6 +9,7 @@
 //!            └──► link (p2p: libp2p │ sim: simulated) ─► other nodes' serve ─► store
 //! ```
 
+mod claims;
 mod clock;
 mod cursor;
 mod drive;
@@ -26,6 +27,7 @@ mod list;
 mod listing;
 mod members;
 mod meters;
+mod names;
 mod node;
 mod options;
 mod overlay;
@@ -55,6 +57,7 @@ pub use handle::{Dht, Receipt, Removal};
 pub use link::{JoinError, PassphraseMismatch};
 pub use list::List;
 pub use meters::{Counter, Histogram, Meters};
+pub use names::{Claimant, Claimed, NameStatus};
 pub use options::{Options, Storage};
 pub use page::{Found, Page, PageRequest};
 pub use passphrase::{Passphrase, PassphraseError};

@@ -51,6 +51,7 @@ pub(crate) async fn run(
                 if node.wakes() {
                     info!("this machine slept; looking around for what happened meanwhile");
                     membership.handle(Event::Awoke, node.now(), &mut commands);
+                    node.claims.woke();
                 }
                 membership.handle(Event::Tick, node.now(), &mut commands);
             }

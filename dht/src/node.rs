@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use base::Entry;
+use base::{Entry, SigningKey};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
 use tracing::warn;
 
+use crate::claims::Claims;
 use crate::lamport::LamportClock;
 use crate::leases::Leases;
 use crate::link::{Link, ReplySlot, Response};
@@ -35,6 +36,10 @@ pub(crate) struct Node {
     pub(crate) started: Instant,
     /// Who is told of changes here, and what this node is told of.
     pub(crate) leases: Leases,
+    /// The names that are claimed here, as a replica.
+    pub(crate) claims: Claims,
+    /// The key of this node's id.
+    pub(crate) key: SigningKey,
     pub(crate) watches: Watches,
     /// Pulls that may be served at once.
     pub(crate) pulls: Arc<Semaphore>,

@@ -10,6 +10,7 @@
 //! [`crate::node`] does what they decide, over whatever [`crate::link::Link`] it was given.
 
 mod connections;
+pub(crate) mod consult;
 pub(crate) mod detector;
 mod exchange;
 pub(crate) mod filling;

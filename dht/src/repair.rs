@@ -10,6 +10,7 @@ use futures::stream::FuturesUnordered;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::warn;
 
+use crate::claims;
 use crate::node::Node;
 use crate::overlay::Peer;
 use crate::overlay::filling::{PullEnd, Scope};
@@ -195,12 +196,16 @@ async fn take(node: &Node, entries: Vec<(Place, Entry)>) -> Result<u64, StoreErr
         // Nobody else's entries are taken, whoever offers them.
         if view.keeps(&place, NEAR) {
             node.observe(&entry);
+            let signed = entry.as_signed().is_some().then(|| entry.clone());
             let applied = node.store.apply(place, entry);
-            writes.push(async move { (place, applied.await) });
+            writes.push(async move { (place, signed, applied.await) });
         }
     }
     let mut count = 0;
-    while let Some((place, applied)) = writes.next().await {
+    while let Some((place, signed, applied)) = writes.next().await {
+        if let Some(signed) = signed {
+            claims::touched(node, &place, &signed);
+        }
         match applied {
             Ok(Applied::Stored { .. }) => {
                 count += 1;

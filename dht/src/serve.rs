@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::limits::REPLICAS;
-use base::{Entry, NodeId, Place};
+use base::{Entry, NodeId, Place, Report};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+use crate::claims;
 use crate::link::{Lost, ReplySlot, Responder, Response};
 use crate::node::Node;
 use crate::overlay::Peer;
@@ -17,7 +18,7 @@ use crate::overlay::view::Member;
 use crate::store::{Applied, Digest, Fingerprint, ListLimit, StoreError};
 use crate::wire::{
     Get, LISTING_BYTES, LISTING_ENTRIES, Listing, MEMBERS_MAX, Pull, Pulled, Refusal, Reply,
-    Request, TEXT_MAX,
+    Request,
 };
 
 /// Copies that only make replicas alike are taken by one more member than the replicas: the next in
@@ -50,14 +51,14 @@ pub(crate) fn respond(node: &Arc<Node>, from: NodeId, request: Request) -> Respo
             let room = room.filter(|_| !repair);
             if room.is_some() && !node.view.load().is_complete(&place) {
                 let text = "this super-node does not know all values there yet; try again";
-                return Response::Now(refusal(Refusal::Later, text));
+                return Response::Now(Reply::refused(Refusal::Later, text));
             }
             if from != node.me.id
                 && let Err(exhausted) = node.quotas.take(from, &entry, node.now())
             {
                 node.meters.over_quota.add(1);
                 let text = format!("your super-node writes more than it may; {exhausted}");
-                return Response::Now(refusal(Refusal::OverCapacity, &text));
+                return Response::Now(Reply::refused(Refusal::OverCapacity, &text));
             }
             Response::Later(Box::pin(apply(node, place, entry, repair, room)))
         }
@@ -83,14 +84,14 @@ pub(crate) fn respond(node: &Arc<Node>, from: NodeId, request: Request) -> Respo
             let digests = ranges.iter().map(|range| node.store.digest(range));
             let digests: Option<Vec<Digest>> = digests.collect();
             Response::Now(digests.map_or_else(
-                || refusal(Refusal::Later, "this super-node has just started; try again"),
+                || Reply::refused(Refusal::Later, "this super-node has just started; try again"),
                 Reply::Digests,
             ))
         }
         Request::Pull(wanted) => {
             // Some at a time: whoever asks for little must not wait for many who ask for much.
             let Ok(permit) = Arc::clone(&node.pulls).try_acquire_owned() else {
-                return Response::Now(refusal(
+                return Response::Now(Reply::refused(
                     Refusal::Later,
                     "others are being given copies; try again",
                 ));
@@ -101,8 +102,18 @@ pub(crate) fn respond(node: &Arc<Node>, from: NodeId, request: Request) -> Respo
                 pull(&node, from, wanted)
             }))
         }
+        Request::Claims { place, nonce } => Response::Now(claims_at(node, &place, &nonce)),
         Request::Watch { places, lease_ms } => Response::Now(watch(node, from, &places, lease_ms)),
     }
+}
+
+/// Who has the name that is claimed there.
+fn claims_at(node: &Node, place: &Place, nonce: &[u8; Report::NONCE_LEN]) -> Reply {
+    let view = node.view.load();
+    if !view.keeps(place, REPLICAS) {
+        return Reply::NotMine(view.closer(place));
+    }
+    claims::tell(node, place, nonce)
 }
 
 fn list(node: &Node, get: &Get) -> Reply {
@@ -131,7 +142,7 @@ fn list(node: &Node, get: &Get) -> Reply {
 /// Whether a copy is not for this node.
 fn refuse_write(node: &Node, place: &Place, repair: bool) -> Option<Reply> {
     if node.is_leaving() && !repair {
-        return Some(refusal(Refusal::Later, "this super-node is stopping; try again"));
+        return Some(Reply::refused(Refusal::Later, "this super-node is stopping; try again"));
     }
     let view = node.view.load();
     let keeps = view.keeps(place, if repair { NEAR } else { REPLICAS });
@@ -146,10 +157,23 @@ async fn apply(
     room: Option<u32>,
 ) -> Reply {
     node.observe(&entry);
+    let admitted = match repair {
+        true => None,
+        false => match claims::arrives(&node, &place, &entry) {
+            Ok(admitted) => admitted,
+            Err(refused) => return refused,
+        },
+    };
+    let signed = entry.as_signed().is_some().then(|| entry.clone());
     let applied = match room {
         None => node.store.apply(place, entry).await,
         Some(room) => node.store.apply_within(place, entry, room as usize).await,
     };
+    if let Some(admitted) = admitted {
+        claims::written(&node, &admitted, applied.is_ok());
+    } else if let Some(signed) = signed {
+        claims::touched(&node, &place, &signed);
+    }
     // Somebody closer may have come, and copied what was here, while the disk wrote: then this
     // copy is one nobody will ask for.
     if let Some(refusal) = refuse_write(&node, &place, repair) {
@@ -166,7 +190,7 @@ async fn apply(
         Ok(Applied::EndsSooner(_)) if repair => Reply::Applied,
         Ok(Applied::EndsSooner(held)) => Reply::Stale(held),
         Err(StoreError::OverCapacity(full)) if room.is_some() && full.is_of_key() => {
-            refusal(Refusal::Full, &full.to_string())
+            Reply::refused(Refusal::Full, &full.to_string())
         }
         Err(error) => refused(&error),
     }
@@ -177,7 +201,7 @@ async fn apply(
 fn pull(node: &Node, from: NodeId, wanted: Pull) -> Reply {
     let view = node.view.load();
     let Some(asker) = view.member(&from) else {
-        return refusal(Refusal::Later, "this super-node does not know you yet; try again");
+        return Reply::refused(Refusal::Later, "this super-node does not know you yet; try again");
     };
     let asker = asker.peer.place;
     let Pull { ranges, after, mut have } = wanted;
@@ -213,7 +237,7 @@ fn watch(node: &Node, from: NodeId, places: &[Place], lease_ms: u32) -> Reply {
     if node.leases.grant(from, mine.copied(), lease, node.now()) {
         return Reply::Watching;
     }
-    refusal(Refusal::OverCapacity, "this super-node is asked to watch too much")
+    Reply::refused(Refusal::OverCapacity, "this super-node is asked to watch too much")
 }
 
 /// Asks a member whether it is there: the digest of the members it knows, if it says so in time.
@@ -246,10 +270,5 @@ fn refused(error: &StoreError) -> Reply {
         StoreError::VersionJump { .. } => Refusal::Malformed,
         StoreError::Failed(_) | StoreError::Closed => Refusal::Failed,
     };
-    refusal(why, &error.to_string())
-}
-
-fn refusal(why: Refusal, text: &str) -> Reply {
-    let end = text.floor_char_boundary(TEXT_MAX);
-    Reply::Refused { why, text: text[..end].to_owned() }
+    Reply::refused(why, &error.to_string())
 }

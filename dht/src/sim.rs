@@ -14,6 +14,7 @@
 
 mod check;
 mod churn;
+mod claims;
 mod clients;
 mod disk;
 mod disturb;
@@ -30,6 +31,7 @@ mod scale;
 mod world;
 
 pub use churn::{Churn, ChurnReport, expected_loss, study};
+pub use claims::{Contenders, Decided, contend};
 pub use interruption::Kind;
 pub use log::virtual_time;
 pub use net::Weather;

@@ -20,6 +20,8 @@ pub struct Status {
     pub watches: u64,
     /// Leases replicas have granted it for that.
     pub leases: u64,
+    /// Names that are claimed here, as one of their replicas.
+    pub names: u64,
     /// What is being done to hold all that it should.
     pub phase: Phase,
 }

@@ -95,6 +95,17 @@ pub trait Store: Send + Sync + 'static {
     /// What has expired may be in it for some seconds.
     fn digest(&self, prefix: &Prefix) -> Option<Digest>;
 
+    /// Keeps a note about a place beside its entries, in place of the one before; when this is done it is
+    /// as durable as an entry. At most [`NOTE_MAX`] bytes. It stays for [`NOTE_LIFE_MS`], whatever becomes
+    /// of the entries.
+    fn keep_note(&self, place: Place, note: Vec<u8>) -> Pending<Result<(), StoreError>>;
+
+    /// The note about a place.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`] when the disk does not give it back.
+    fn note(&self, place: &Place) -> Result<Option<Note>, StoreError>;
+
     /// Counts over everything held.
     fn totals(&self) -> Totals;
 
@@ -103,6 +114,21 @@ pub trait Store: Send + Sync + 'static {
 
     /// Ends what is under way and lets go of the files. Later operations fail.
     fn close(&self) -> Pending<()>;
+}
+
+/// Longest note, in bytes: what a replica tells of a name, without a signature.
+pub const NOTE_MAX: usize = base::Report::LEN_MAX;
+/// How long a note is kept, in milliseconds: two days longer than any claim that was put before it, so
+/// that whoever keeps it anew each day never finds it gone.
+pub const NOTE_LIFE_MS: u64 = 9 * 24 * 3_600_000;
+
+/// A note as it is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// What was kept.
+    pub bytes: Vec<u8>,
+    /// How long ago, in milliseconds; as well as the machine's clocks can tell, if it was off since.
+    pub ago_ms: u64,
 }
 
 /// Which of a key's entries to list.

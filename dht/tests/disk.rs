@@ -195,6 +195,30 @@ async fn a_newer_directory_is_refused_and_left_as_it_was() {
 }
 
 #[tokio::test]
+async fn a_directory_of_format_1_is_taken_over_and_an_older_program_refuses_it_from_then_on() {
+    let (dir, clock) = (tempfile::tempdir().unwrap(), clock());
+    drop(open(&dir, &clock));
+    let path = dir.path().join("entries.redb");
+    // As format 1 has it: without notes, and what was there.
+    let database = redb::Database::open(&path).unwrap();
+    let change = database.begin_write().unwrap();
+    let notes = redb::TableDefinition::<&[u8; 32], &[u8]>::new("notes");
+    assert!(change.delete_table(notes).unwrap());
+    change.commit().unwrap();
+    drop(database);
+    fs::write(dir.path().join("format"), "supernode data format 1\n").unwrap();
+    let store = open(&dir, &clock);
+    store.apply(place("k"), put("v", 1, DAY)).await.unwrap();
+    store.keep_note(place("k"), b"note".to_vec()).await.unwrap();
+    drop(store);
+    let format = fs::read_to_string(dir.path().join("format")).unwrap();
+    assert_eq!(format, "supernode data format 2\n");
+    let store = open(&dir, &clock);
+    assert_eq!(list(&store, "k").len(), 1);
+    assert_eq!(store.note(&place("k")).unwrap().unwrap().bytes, b"note");
+}
+
+#[tokio::test]
 async fn tidying_gives_half_free_space_back_and_keeps_every_entry() {
     let (dir, clock) = (tempfile::tempdir().unwrap(), clock());
     let disk = Arc::new(open(&dir, &clock));

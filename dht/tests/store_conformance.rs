@@ -12,7 +12,8 @@ use base::limits::{BYTES_PER_KEY_MAX, ENTRIES_PER_KEY_MAX, TTL_MAX_S, VALUE_MAX}
 use base::{Entry, EntryId, Lifetime, Place, Secret, SecretTag, Value, Version};
 use dht::ManualClock;
 use dht::store::{
-    ALL_IDS, Applied, LEAF_BITS, ListLimit, NoRoom, Prefix, Scanned, Store, StoreError,
+    ALL_IDS, Applied, LEAF_BITS, ListLimit, NOTE_LIFE_MS, NOTE_MAX, NoRoom, Note, Prefix, Scanned,
+    Store, StoreError,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -62,6 +63,7 @@ conformance![
     a_scan_begins_after_what_need_not_be_held,
     a_scan_leaves_out_what_expired,
     digests_are_those_of_what_is_held,
+    a_note_is_kept_beside_the_entries_until_it_is_outdated,
 ];
 
 async fn what_is_put_is_listed_under_its_place_only(kit: Kit) {
@@ -553,4 +555,18 @@ async fn a_scan_leaves_out_what_expired(kit: Kit) {
     assert!(!scanned.more, "what expired is not more");
     kit.clock.advance_ms(1000);
     assert_eq!(scan(&kit, EVERYWHERE), vec![]);
+}
+
+async fn a_note_is_kept_beside_the_entries_until_it_is_outdated(kit: Kit) {
+    let note = |at: &str| kit.store.note(&place(at)).unwrap();
+    assert_eq!(note("k"), None);
+    kit.store.keep_note(place("k"), b"first".to_vec()).await.unwrap();
+    kit.store.keep_note(place("k"), vec![7; NOTE_MAX]).await.unwrap();
+    kit.clock.advance_ms(1000);
+    assert_eq!(note("k"), Some(Note { bytes: vec![7; NOTE_MAX], ago_ms: 1000 }));
+    assert_eq!((note("other"), kit.list("k")), (None, vec![]), "it is no entry");
+    kit.clock.advance_ms(NOTE_LIFE_MS);
+    assert_eq!(note("k"), None);
+    kit.store.keep_note(place("other"), Vec::new()).await.unwrap();
+    assert_eq!(note("other"), Some(Note { bytes: Vec::new(), ago_ms: 0 }));
 }

@@ -1,6 +1,7 @@
 //! `testbed sim`: the overlay simulated, seed by seed.
 
 mod churn;
+mod claims;
 mod hops;
 mod log;
 mod seeds;
@@ -66,6 +67,8 @@ enum Study {
     Hops(hops::HopsArgs),
     /// Nodes that come and go all the time: what is found, and what is lost
     Churn(churn::ChurnArgs),
+    /// Many who claim one name at once: one has it, and all others are told
+    Claims(claims::ClaimsArgs),
 }
 
 impl SimArgs {
@@ -120,33 +123,38 @@ pub(crate) fn simulate(args: &SimArgs) -> Result<()> {
     if let Some(Study::Hops(args)) = &args.study {
         return hops::run(args);
     }
+    if let Some(Study::Claims(args)) = &args.study {
+        return claims::run(args);
+    }
     let plan = args.plan()?;
     if args.verbose {
         log::print();
     }
-    let jobs = match args.jobs {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        jobs => jobs,
-    };
+    let jobs = seeds::jobs(args.jobs);
     let began = Instant::now();
     let (mut acknowledged, mut unacknowledged, mut checked) = (0, 0, 0);
     let seeds = args.seed..args.seed.saturating_add(args.seeds);
-    seeds::run_all(seeds, jobs, &plan, |seed, outcome| {
-        let outcome = match outcome {
-            Ok(outcome) => outcome,
-            Err(failure) => bail!("{failure}\nagain: {}", args.again(seed)),
-        };
-        acknowledged += outcome.acknowledged;
-        unacknowledged += outcome.unacknowledged;
-        checked += outcome.checked;
-        if args.seeds == 1 {
-            println!(
-                "seed {seed}: {} messages in {} virtual s, trace {:016x}",
-                outcome.messages, outcome.seconds, outcome.trace
-            );
-        }
-        Ok(())
-    })?;
+    seeds::run_all(
+        seeds,
+        jobs,
+        |seed| dht::sim::run(seed, &plan),
+        |seed, outcome| {
+            let outcome = match outcome {
+                Ok(outcome) => outcome,
+                Err(failure) => bail!("{failure}\nagain: {}", args.again(seed)),
+            };
+            acknowledged += outcome.acknowledged;
+            unacknowledged += outcome.unacknowledged;
+            checked += outcome.checked;
+            if args.seeds == 1 {
+                println!(
+                    "seed {seed}: {} messages in {} virtual s, trace {:016x}",
+                    outcome.messages, outcome.seconds, outcome.trace
+                );
+            }
+            Ok(())
+        },
+    )?;
     println!(
         "{} seeds hold: {acknowledged} operations acknowledged, {unacknowledged} without a quorum, \
          {checked} values checked, in {:.1} s and at most {} MB",

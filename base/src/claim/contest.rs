@@ -241,6 +241,16 @@ impl Contest {
         self.claims.contains_key(author)
     }
 
+    /// All whose claims are held.
+    pub fn claimants(&self) -> Vec<PublicKey> {
+        self.claims.keys().copied().collect()
+    }
+
+    /// How many claims are held.
+    pub fn len(&self) -> usize {
+        self.claims.len()
+    }
+
     /// Whether nothing is held, so that it need not be remembered.
     pub fn is_empty(&self) -> bool {
         self.claims.is_empty()

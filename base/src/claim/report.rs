@@ -76,7 +76,23 @@ impl Told {
         self.settled
     }
 
-    fn to_bytes(&self) -> Vec<u8> {
+    /// The same, endorsing somebody else: what a replica may tell while its own last word is not on disk.
+    #[must_use]
+    pub fn endorsing(self, endorsed: Option<PublicKey>) -> Told {
+        Told { endorsed, ..self }
+    }
+
+    /// The same so many milliseconds later, if nothing else happened.
+    #[must_use]
+    pub fn later(mut self, ms: u64) -> Told {
+        for held in &mut self.held {
+            held.held_ms = held.held_ms.saturating_add(ms);
+        }
+        self
+    }
+
+    /// What is signed, and what a replica keeps.
+    pub fn to_bytes(&self) -> Vec<u8> {
         let held = &self.held[..self.held.len().min(Told::HELD_MAX)];
         let mut bytes = vec![u8::from(self.settled), u8::from(self.endorsed.is_some())];
         bytes.extend(self.endorsed.iter().flat_map(PublicKey::as_bytes));
@@ -88,7 +104,8 @@ impl Told {
         bytes
     }
 
-    fn from_bytes(bytes: &[u8]) -> Option<Told> {
+    /// Reads what was kept; `None` of what is not the encoding of anything.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Told> {
         let (settled, rest) = flag(bytes)?;
         let (endorses, mut rest) = flag(rest)?;
         let mut endorsed = None;

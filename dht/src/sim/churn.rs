@@ -172,11 +172,11 @@ impl Study {
 
     /// A node crashes, and another comes in its place.
     fn replace(&self, n: usize) {
-        let (seed, id) = (self.world.random(u64::MAX), self.world.fresh_id());
+        let (seed, key) = (self.world.random(u64::MAX), self.world.fresh_key());
         {
             let mut nodes = self.world.nodes.borrow_mut();
             nodes[n].stop(&self.world.net);
-            nodes[n].lose_disk(seed, Some(id));
+            nodes[n].lose_disk(seed, Some(key));
         }
         self.world.start(n);
     }

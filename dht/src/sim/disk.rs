@@ -15,7 +15,7 @@ use super::machine::Machine;
 use crate::store::timeline::{Mark, Timeline};
 use crate::store::writer::MARK_EVERY;
 use crate::store::{
-    Applied, Digest, IdRange, ListLimit, Listed, MemoryOptions, MemoryStore, NoRoom, Pending,
+    Applied, Digest, IdRange, ListLimit, Listed, MemoryOptions, MemoryStore, NoRoom, Note, Pending,
     Prefix, Scanned, Store, StoreError, Totals,
 };
 use crate::{Clock, Reading};
@@ -94,6 +94,18 @@ impl Inner {
     }
 }
 
+impl Inner {
+    /// Takes as long as a commit does.
+    async fn commit(&self) {
+        let commit = {
+            let mut state = self.state();
+            let micros = u64::try_from(state.commit_max.as_micros()).unwrap_or(u64::MAX);
+            Duration::from_micros(state.rng.u64(0..=micros))
+        };
+        sleep(commit).await;
+    }
+}
+
 impl Store for Mounted {
     fn apply_within(
         &self,
@@ -103,12 +115,7 @@ impl Store for Mounted {
     ) -> Pending<Result<Applied, StoreError>> {
         let (inner, crashes) = (Arc::clone(&self.inner), self.crashes);
         Box::pin(async move {
-            let commit = {
-                let mut state = inner.state();
-                let micros = u64::try_from(state.commit_max.as_micros()).unwrap_or(u64::MAX);
-                Duration::from_micros(state.rng.u64(0..=micros))
-            };
-            sleep(commit).await;
+            inner.commit().await;
             if inner.crashes.load(Ordering::Relaxed) != crashes {
                 return Err(StoreError::Closed);
             }
@@ -137,6 +144,23 @@ impl Store for Mounted {
 
     fn digest(&self, prefix: &Prefix) -> Option<Digest> {
         self.inner.store.digest(prefix)
+    }
+
+    fn keep_note(&self, place: Place, note: Vec<u8>) -> Pending<Result<(), StoreError>> {
+        let (inner, crashes) = (Arc::clone(&self.inner), self.crashes);
+        Box::pin(async move {
+            inner.commit().await;
+            if inner.crashes.load(Ordering::Relaxed) != crashes {
+                return Err(StoreError::Closed);
+            }
+            let kept = inner.store.keep_note(place, note).await;
+            inner.line.keep_mark();
+            kept
+        })
+    }
+
+    fn note(&self, place: &Place) -> Result<Option<Note>, StoreError> {
+        self.inner.store.note(place)
     }
 
     fn totals(&self) -> Totals {

@@ -41,7 +41,7 @@ impl World {
     }
 
     /// One interruption, from calm, until it is over; not until there is calm again.
-    async fn undergo(self: &Rc<World>, interruption: Interruption) {
+    pub(super) async fn undergo(self: &Rc<World>, interruption: Interruption) {
         match &interruption {
             Interruption::Split { other, .. } => self.take_sides(other),
             Interruption::Outage { node, .. } => {
@@ -204,8 +204,8 @@ impl World {
                 }
             }
             Return::Emptied { new_id } => {
-                let id = new_id.then(|| self.fresh_id());
-                self.nodes.borrow_mut()[n].lose_disk(seed, id);
+                let key = new_id.then(|| self.fresh_key());
+                self.nodes.borrow_mut()[n].lose_disk(seed, key);
             }
         }
         self.start(n);

@@ -106,6 +106,11 @@ impl State {
                 Some(Reply::Refused { why: Refusal::Later, text: "no time".to_owned() })
             }
             (Request::Watch { .. }, _) => Some(Reply::Watching),
+            // It cannot sign for another question; so it says nothing, or what it would say of itself.
+            (Request::Claims { .. }, 1) => {
+                Some(Reply::Refused { why: Refusal::Later, text: "no time".to_owned() })
+            }
+            (Request::Claims { .. }, _) => None,
             (Request::Probe, _) => Some(Reply::Alive(self.rng.u64(..))),
         }
     }

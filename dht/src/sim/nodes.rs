@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use base::{NodeId, Place};
-use libp2p_identity::PeerId;
+use base::{NodeId, Place, SigningKey};
 use tokio::time::Instant;
 use tracing::{Span, info_span};
 
@@ -26,6 +25,7 @@ const ALL_KNOWN: usize = 128;
 pub(super) struct SimNode {
     pub(super) number: usize,
     pub(super) id: NodeId,
+    key: SigningKey,
     pub(super) machine: Arc<Machine>,
     pub(super) disk: Disk,
     pub(super) dht: Option<Dht>,
@@ -42,11 +42,12 @@ pub(super) struct SimNode {
 
 impl SimNode {
     /// A node on a new machine.
-    pub(super) fn new(number: usize, id: NodeId, disk_seed: u64, began: Instant) -> SimNode {
+    pub(super) fn new(number: usize, key: SigningKey, disk_seed: u64, began: Instant) -> SimNode {
         let machine = Arc::new(Machine::new(began));
         SimNode {
             number,
-            id,
+            id: id_of(&key),
+            key,
             disk: Disk::new(disk_seed, Arc::clone(&machine)),
             machine,
             dht: None,
@@ -59,9 +60,11 @@ impl SimNode {
     }
 
     /// Its machine gets a new disk, and it another id, if there is one.
-    pub(super) fn lose_disk(&mut self, disk_seed: u64, new_id: Option<NodeId>) {
+    pub(super) fn lose_disk(&mut self, disk_seed: u64, new_key: Option<SigningKey>) {
         self.disk = Disk::new(disk_seed, Arc::clone(&self.machine));
-        self.id = new_id.unwrap_or(self.id);
+        if let Some(key) = new_key {
+            (self.id, self.key) = (id_of(&key), key);
+        }
         self.known = Vec::new();
     }
 
@@ -79,7 +82,7 @@ impl SimNode {
         let started = Instant::now();
         let (link, link_events) = net.plug_in(self.id, hello(Arc::clone(&store), seed), started);
         let dht = Dht::assemble(Parts {
-            id: self.id,
+            key: self.key.clone(),
             store,
             link,
             link_events,
@@ -153,9 +156,16 @@ fn knows_neighbours(node: &SimNode, up: &[&SimNode]) -> bool {
     near.iter().all(|(_, id)| view.member(id).is_some())
 }
 
-/// The id of a node: as good as that of any key.
+/// The key of a node.
+pub(super) fn node_key(seed: u64, n: u64) -> SigningKey {
+    SigningKey::from_bytes(Place::of(format!("{seed}/{n}").as_bytes()).as_bytes())
+}
+
+/// The id of a node's key.
 pub(super) fn node_id(seed: u64, n: u64) -> NodeId {
-    let mut bytes = vec![0x12, 0x20];
-    bytes.extend_from_slice(Place::of(format!("{seed}/{n}").as_bytes()).as_bytes());
-    PeerId::from_bytes(&bytes).expect("a multihash").into()
+    id_of(&node_key(seed, n))
+}
+
+fn id_of(key: &SigningKey) -> NodeId {
+    NodeId::of(&key.public()).expect("a key's own public half")
 }

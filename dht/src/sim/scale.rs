@@ -15,7 +15,7 @@ use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep};
 
 use super::net::{Net, Weather};
-use super::nodes::{SimNode, node_id};
+use super::nodes::{SimNode, node_key};
 use crate::{Dht, Meters, PageRequest};
 
 /// The closest nodes that each has met, and others.
@@ -74,7 +74,7 @@ impl Overlay {
         let delay = (Duration::from_millis(1), Duration::from_millis(5));
         let net = Net::new(rng.u64(..), Weather { delay, loss: 0.0 });
         let began = Instant::now();
-        let node = |n| SimNode::new(n, node_id(seed, n as u64), rng.u64(..), began);
+        let node = |n| SimNode::new(n, node_key(seed, n as u64), rng.u64(..), began);
         let nodes = (0..count).map(node).collect();
         Overlay { net, nodes, rng }
     }

@@ -14,7 +14,7 @@ use super::Plan;
 use super::check::{Side, Truth, Wrong};
 use super::log;
 use super::net::Net;
-use super::nodes::{SimNode, node_id, unrest};
+use super::nodes::{SimNode, node_key, unrest};
 use super::outcome::{Failure, Outcome};
 use crate::Dht;
 
@@ -104,6 +104,11 @@ impl World {
         let (messages, trace) = self.net.trace();
         let seconds = self.now().as_secs();
         let outcome = Outcome { messages, trace, seconds, ..*self.outcome.borrow() };
+        self.outcome_or(outcome)
+    }
+
+    /// What a run came to, unless something went wrong.
+    pub(super) fn outcome_or<T>(&self, outcome: T) -> Result<T, Box<Failure>> {
         self.failure.borrow_mut().take().map_or(Ok(outcome), Err)
     }
 
@@ -143,16 +148,16 @@ impl World {
         near.iter().map(|node| node.describe(&place)).collect()
     }
 
-    pub(super) fn fresh_id(&self) -> base::NodeId {
+    pub(super) fn fresh_key(&self) -> base::SigningKey {
         let n = self.ids.get();
         self.ids.set(n + 1);
-        node_id(self.seed, n)
+        node_key(self.seed, n)
     }
 
     /// Starts all nodes; each joins one that is there.
     pub(super) async fn populate(&self) {
         for n in 0..self.plan.nodes {
-            let mut node = SimNode::new(n, self.fresh_id(), self.random(u64::MAX), self.began);
+            let mut node = SimNode::new(n, self.fresh_key(), self.random(u64::MAX), self.began);
             node.lies = n >= self.plan.nodes - self.plan.liars.min(self.plan.nodes - 1);
             self.nodes.borrow_mut().push(node);
             let seed = self.random(u64::MAX);

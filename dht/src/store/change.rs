@@ -8,16 +8,16 @@ use base::{Entry, Place, Version};
 use redb::{ReadableTable, Table, WriteTransaction};
 
 use super::capacity;
-use super::database::{ENTRIES, EXPIRY, META};
+use super::database::{ENTRIES, EXPIRY, META, NOTES};
 use super::digest_index::RowChange;
-use super::queue::ApplyOperation;
+use super::queue::{ApplyOperation, NoteOperation};
 use super::record::{
     EXPIRY_KEY_LEN, ExpiryKey, ROW_KEY_LEN, Record, RowKey, encode, expiry_key, id_of, place_of,
     row_key, row_range, split_expiry_key,
 };
 use super::rules::{Decision, Usage, decide};
 use super::shared::Shared;
-use super::{ALL_IDS, Applied, NoRoom, StoreError, Totals};
+use super::{ALL_IDS, Applied, NoRoom, Note, StoreError, Totals};
 
 /// Most rows one sweep deletes, so that it holds up no group for long.
 pub(super) const SWEEP_MAX: usize = 2048;
@@ -114,6 +114,31 @@ impl<'w> Change<'w> {
     ) -> Result<T, redb::Error> {
         let mut tables = Tables::open(&self.transaction)?;
         work(&mut self.state, &mut tables)
+    }
+
+    /// Keeps notes.
+    pub(super) fn notes(&mut self, notes: &[NoteOperation], now: u64) -> Result<(), redb::Error> {
+        let mut table = self.transaction.open_table(NOTES)?;
+        for operation in notes {
+            let row = Note::to_row(&operation.note, now);
+            table.insert(operation.place.as_bytes(), row.as_slice())?;
+        }
+        self.state.changed = true;
+        Ok(())
+    }
+
+    /// Forgets notes whose time is over.
+    pub(super) fn sweep_notes(&mut self, now: u64) -> Result<(), redb::Error> {
+        let mut table = self.transaction.open_table(NOTES)?;
+        let mut outdated = false;
+        for row in table.iter()? {
+            outdated |= Note::is_outdated(row?.1.value(), now);
+        }
+        if outdated {
+            table.retain(|_, row| !Note::is_outdated(row, now))?;
+            self.state.changed = true;
+        }
+        Ok(())
     }
 
     /// Commits even if nothing changed, for the sake of the timeline's mark.

@@ -14,15 +14,17 @@ use std::path::{Path, PathBuf};
 
 use crate::OpenError;
 
-/// The layout this version writes, and the newest it reads.
-const FORMAT: u32 = 1;
+/// The layout this version writes, and the newest it reads. 1 had no notes, and nothing that was signed;
+/// its folders are taken over as they are opened.
+const FORMAT: u32 = 2;
 const FORMAT_PREFIX: &str = "supernode data format ";
 
 /// A data directory, locked for this process as long as the value lives.
 #[derive(Debug)]
 pub(crate) struct DataDir {
     path: PathBuf,
-    complete: bool,
+    /// The format it has, once it was complete.
+    format: Option<u32>,
     _lock: File,
 }
 
@@ -33,9 +35,9 @@ impl DataDir {
         let unusable = |error| OpenError::Unusable { path: path.to_owned(), error };
         create_private(path).map_err(unusable)?;
         // Before the lock, so that a newer version's folder is not even touched.
-        let complete = check_format(path)?;
+        let format = check_format(path)?;
         let lock = lock(path)?;
-        Ok(DataDir { path: path.to_owned(), complete, _lock: lock })
+        Ok(DataDir { path: path.to_owned(), format, _lock: lock })
     }
 
     /// The folder.
@@ -44,8 +46,8 @@ impl DataDir {
     }
 
     /// Whether it was in use before, so that everything has to be there.
-    pub(crate) fn is_complete(&self) -> bool {
-        self.complete
+    pub(crate) const fn is_complete(&self) -> bool {
+        self.format.is_some()
     }
 
     /// Where the entries are.
@@ -63,7 +65,7 @@ impl DataDir {
             Err(error) => return Err(OpenError::Unusable { path, error }),
         };
         match lost {
-            Some(how) if self.complete => Err(OpenError::Corrupt {
+            Some(how) if self.is_complete() => Err(OpenError::Corrupt {
                 path,
                 detail: format!("{how}, although the data directory was in use"),
             }),
@@ -71,9 +73,10 @@ impl DataDir {
         }
     }
 
-    /// Notes that the folder is complete.
+    /// Notes that the folder is complete, and of this format: what an older one lacks is there by now, and
+    /// an older program must not take it for its own any more.
     pub(super) fn mark_complete(&self) -> Result<(), OpenError> {
-        if self.complete {
+        if self.format == Some(FORMAT) {
             return Ok(());
         }
         let path = self.path.join("format");
@@ -108,12 +111,12 @@ fn create_private(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
-/// Whether the folder is complete; an error if this version cannot read it.
-fn check_format(dir: &Path) -> Result<bool, OpenError> {
+/// The format of a folder that is complete; an error if this version cannot read it.
+fn check_format(dir: &Path) -> Result<Option<u32>, OpenError> {
     let path = dir.join("format");
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) if error.kind() == io::ErrorKind::InvalidData => {
             return Err(OpenError::Corrupt { path, detail: "it is not text".to_owned() });
         }
@@ -124,7 +127,7 @@ fn check_format(dir: &Path) -> Result<bool, OpenError> {
         Some(found) if found > FORMAT => {
             Err(OpenError::TooNew { dir: dir.to_owned(), found, ours: FORMAT })
         }
-        Some(_) => Ok(true),
+        Some(found) => Ok(Some(found)),
         None => Err(OpenError::Corrupt { path, detail: "it holds no format number".to_owned() }),
     }
 }
@@ -164,9 +167,9 @@ mod tests {
     #[test]
     fn a_newer_folder_is_refused_and_not_touched() {
         let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("format"), "supernode data format 2\n").unwrap();
+        fs::write(dir.path().join("format"), "supernode data format 3\n").unwrap();
         let error = DataDir::open(dir.path()).unwrap_err();
-        assert!(matches!(error, OpenError::TooNew { found: 2, ours: 1, .. }), "{error}");
+        assert!(matches!(error, OpenError::TooNew { found: 3, ours: 2, .. }), "{error}");
         let files: Vec<_> = fs::read_dir(dir.path()).unwrap().collect();
         assert_eq!(files.len(), 1, "nothing was added");
     }

@@ -21,6 +21,9 @@ pub(super) const ENTRIES: TableDefinition<&[u8; ROW_KEY_LEN], &[u8]> =
 /// Deadlines, in order.
 pub(super) const EXPIRY: TableDefinition<&[u8; EXPIRY_KEY_LEN], ()> =
     TableDefinition::new("expiry");
+/// Notes about places: when it was kept, on the timeline (8 bytes, little-endian), and what.
+pub(super) const NOTES: TableDefinition<&[u8; base::Place::LEN], &[u8]> =
+    TableDefinition::new("notes");
 /// What is known of the whole: `mark` and `totals`.
 pub(super) const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
 

@@ -11,15 +11,18 @@ use tokio::sync::{Semaphore, oneshot};
 
 use super::compact;
 use super::data_dir::DataDir;
-use super::database::{ENTRIES, EXPIRY, EntryFile, META};
+use super::database::{ENTRIES, EXPIRY, EntryFile, META, NOTES};
 use super::digest::Digest;
-use super::queue::{ApplyOperation, Operation, QUEUE_BYTES, Queue, share_of};
+use super::queue::{
+    ApplyOperation, NOTE_SHARE, NoteOperation, Operation, QUEUE_BYTES, Queue, share_of,
+};
 use super::record::{Record, RowKey, RowRange, id_of, place_of, row_range, rows_of_places};
 use super::shared::{Counters, Shared};
 use super::timeline::{Mark, Timeline};
 use super::writer::Writer;
 use super::{
-    Applied, IdRange, ListLimit, Listed, Pending, Scanned, Store, StoreError, Totals, is_empty,
+    Applied, IdRange, ListLimit, Listed, NOTE_LIFE_MS, Note, Pending, Scanned, Store, StoreError,
+    Totals, is_empty,
 };
 use crate::prefix::Prefix;
 use crate::{Clock, OpenError};
@@ -154,6 +157,29 @@ impl Store for DiskStore {
         self.shared.digests().of(prefix)
     }
 
+    fn keep_note(&self, place: Place, note: Vec<u8>) -> Pending<Result<(), StoreError>> {
+        let (shared, room) = (Arc::clone(&self.shared), Arc::clone(&self.room));
+        Box::pin(async move {
+            let share = room.acquire_many_owned(NOTE_SHARE).await;
+            let share = share.map_err(|_| StoreError::Closed)?;
+            let (reply, answer) = oneshot::channel();
+            let operation = NoteOperation { place, note, reply, _share: share };
+            shared.queue.push(Operation::Note(operation))?;
+            answer.await.unwrap_or(Err(StoreError::Closed))
+        })
+    }
+
+    fn note(&self, place: &Place) -> Result<Option<Note>, StoreError> {
+        let now = self.shared.now();
+        let read = |snapshot: &redb::ReadTransaction| {
+            let table = snapshot.open_table(NOTES)?;
+            let row = table.get(place.as_bytes())?;
+            let note = row.and_then(|row| Note::from_row(row.value(), now));
+            Ok(note.filter(|note| note.ago_ms < NOTE_LIFE_MS))
+        };
+        self.shared.file.read(read).map_err(|error| StoreError::Failed(error.to_string()))
+    }
+
     fn totals(&self) -> Totals {
         self.shared.counters.totals()
     }
@@ -204,18 +230,22 @@ fn read_rows<T>(
     Ok((items, false))
 }
 
+/// How many tables there are.
+const TABLES: usize = 4;
+
 /// What the last commit left: the mark of the timeline and the counts. Makes the tables of a new
 /// file, so that readers find them.
 fn read_meta(file: &EntryFile) -> Result<(Option<Mark>, Totals), OpenError> {
     let read = |database: &redb::Database| {
-        let exists = database.begin_read()?.list_tables()?.next().is_some();
-        if !exists {
+        let tables = || Ok::<_, redb::Error>(database.begin_read()?.list_tables()?.count());
+        // A file of format 1 has no notes yet.
+        if tables()? < TABLES {
             let transaction = database.begin_write()?;
             transaction.open_table(ENTRIES)?;
             transaction.open_table(EXPIRY)?;
+            transaction.open_table(NOTES)?;
             transaction.open_table(META)?;
             transaction.commit()?;
-            return Ok((None, Totals::default()));
         }
         let snapshot = database.begin_read()?;
         let meta = snapshot.open_table(META)?;
@@ -227,6 +257,24 @@ fn read_meta(file: &EntryFile) -> Result<(Option<Mark>, Totals), OpenError> {
         path: file.path().to_owned(),
         detail: error.to_string(),
     })
+}
+
+impl Note {
+    /// A row of the table of notes: when, on the timeline, and what.
+    pub(super) fn to_row(note: &[u8], now: u64) -> Vec<u8> {
+        [&now.to_le_bytes(), note].concat()
+    }
+
+    fn from_row(row: &[u8], now: u64) -> Option<Note> {
+        let (kept, bytes) = row.split_first_chunk()?;
+        let ago_ms = now.saturating_sub(u64::from_le_bytes(*kept));
+        Some(Note { bytes: bytes.to_vec(), ago_ms })
+    }
+
+    /// Whether the note of a row need not be kept any more.
+    pub(super) fn is_outdated(row: &[u8], now: u64) -> bool {
+        Note::from_row(row, now).is_none_or(|note| note.ago_ms >= NOTE_LIFE_MS)
+    }
 }
 
 impl Totals {

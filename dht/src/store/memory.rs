@@ -20,7 +20,8 @@ use super::digest::Digest;
 use super::rules::{Decision, Usage, decide};
 use super::timeline::Timeline;
 use super::{
-    Applied, IdRange, ListLimit, Listed, NoRoom, Pending, Scanned, Store, StoreError, Totals,
+    Applied, IdRange, ListLimit, Listed, NOTE_LIFE_MS, NoRoom, Note, Pending, Scanned, Store,
+    StoreError, Totals,
 };
 use crate::Clock;
 use crate::prefix::Prefix;
@@ -28,6 +29,9 @@ use crate::prefix::Prefix;
 /// Most places looked at for expired entries by one call, so that none is held up by many
 /// deadlines at once.
 const SWEEP_MAX: usize = 256;
+
+/// How often outdated notes are looked for, in milliseconds.
+const NOTES_EVERY_MS: u64 = 3_600_000;
 
 /// Parts the places are divided into.
 const SHELVES: usize = 16;
@@ -56,6 +60,14 @@ pub struct MemoryStore {
     shelves: [Mutex<Shelf>; SHELVES],
     /// Memory used by all, as the capacity counts it.
     size: AtomicUsize,
+    notes: Mutex<Notes>,
+}
+
+/// The notes about places, and when each was kept.
+#[derive(Default)]
+struct Notes {
+    kept: BTreeMap<Place, (u64, Vec<u8>)>,
+    next_sweep: u64,
 }
 
 /// The entries of one part of the places.
@@ -73,7 +85,14 @@ impl MemoryStore {
         let timeline = Timeline::start(None, clock.read());
         let shelves = std::array::from_fn(|_| Mutex::default());
         let size = AtomicUsize::new(0);
-        MemoryStore { clock: Box::new(clock), timeline, options, shelves, size }
+        MemoryStore {
+            clock: Box::new(clock),
+            timeline,
+            options,
+            shelves,
+            size,
+            notes: Mutex::default(),
+        }
     }
 
     fn now(&self) -> u64 {
@@ -189,6 +208,25 @@ impl Store for MemoryStore {
             all.add(shelf.counts.digests.of(prefix));
         }
         Some(all)
+    }
+
+    fn keep_note(&self, place: Place, note: Vec<u8>) -> Pending<Result<(), StoreError>> {
+        let now = self.now();
+        let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        if notes.next_sweep <= now {
+            notes.next_sweep = now + NOTES_EVERY_MS;
+            notes.kept.retain(|_, (kept, _)| now.saturating_sub(*kept) < NOTE_LIFE_MS);
+        }
+        notes.kept.insert(place, (now, note));
+        Box::pin(ready(Ok(())))
+    }
+
+    fn note(&self, place: &Place) -> Result<Option<Note>, StoreError> {
+        let now = self.now();
+        let notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        let note = notes.kept.get(place);
+        let note = note.map(|(kept, bytes)| Note { bytes: bytes.clone(), ago_ms: now - kept });
+        Ok(note.filter(|note| note.ago_ms < NOTE_LIFE_MS))
     }
 
     fn totals(&self) -> Totals {

@@ -19,6 +19,7 @@ const OPERATION_BYTES: u32 = 512;
 /// Something the writer is asked to do.
 pub(super) enum Operation {
     Apply(ApplyOperation),
+    Note(NoteOperation),
     Tidy(oneshot::Sender<()>),
     Close(oneshot::Sender<()>),
 }
@@ -33,6 +34,18 @@ pub(super) struct ApplyOperation {
     /// Its share of [`QUEUE_BYTES`], given back when the operation is done.
     pub(super) _share: OwnedSemaphorePermit,
 }
+
+/// A note to be kept, and who wants to know.
+pub(super) struct NoteOperation {
+    pub(super) place: Place,
+    pub(super) note: Vec<u8>,
+    pub(super) reply: oneshot::Sender<Result<(), StoreError>>,
+    /// Its share of [`QUEUE_BYTES`], given back when the operation is done.
+    pub(super) _share: OwnedSemaphorePermit,
+}
+
+/// How much of [`QUEUE_BYTES`] a note needs, of whatever length.
+pub(super) const NOTE_SHARE: u32 = OPERATION_BYTES + super::NOTE_MAX as u32;
 
 /// How much of [`QUEUE_BYTES`] an entry needs.
 pub(super) fn share_of(entry: &Entry) -> u32 {

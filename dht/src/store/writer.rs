@@ -16,7 +16,7 @@ use super::change::{Change, Room, SWEEP_MAX};
 use super::compact::{compact, length_at_most};
 use super::data_dir::DataDir;
 use super::database::EXPIRY;
-use super::queue::{ApplyOperation, Operation};
+use super::queue::{ApplyOperation, NoteOperation, Operation};
 use super::record::split_expiry_key;
 use super::rules::Usage;
 use super::shared::Shared;
@@ -30,6 +30,8 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// How often the timeline's mark is kept when nothing else is written: what is lost to a wall
 /// clock that was set between it and a crash.
 pub(crate) const MARK_EVERY: Duration = Duration::from_secs(300);
+/// How often notes are looked through for outdated ones: some thousands of small rows.
+const NOTES_EVERY: Duration = Duration::from_secs(3600);
 /// Longest wait for more operations to join a group.
 const COMPANY_MAX: Duration = Duration::from_micros(300);
 /// Free disk below which no value is taken: room for `redb` to commit in, for removals, and for
@@ -48,6 +50,7 @@ pub(super) struct Writer {
     last_group: usize,
     last_commit: Duration,
     last_mark: Instant,
+    next_notes: Instant,
     failed: bool,
 }
 
@@ -66,6 +69,7 @@ impl Writer {
             last_group: 0,
             last_commit: Duration::ZERO,
             last_mark: Instant::now(),
+            next_notes: Instant::now(),
             failed: false,
         };
         std::thread::Builder::new()
@@ -85,11 +89,13 @@ impl Writer {
             self.shared.queue.take(patience, &mut waiting);
             self.wait_for_company(&mut waiting);
             let mut group = Vec::new();
+            let mut notes = Vec::new();
             let mut asked_to_tidy = Vec::new();
             let mut asked_to_close = None;
             for operation in waiting.drain(..) {
                 match operation {
                     Operation::Apply(operation) => group.push(operation),
+                    Operation::Note(operation) => notes.push(operation),
                     Operation::Tidy(reply) => asked_to_tidy.push(reply),
                     Operation::Close(reply) => asked_to_close = Some(reply),
                 }
@@ -99,6 +105,9 @@ impl Writer {
                 let rest = group.split_off(group.len().min(GROUP_MAX));
                 self.commit_group(group);
                 group = rest;
+            }
+            if !notes.is_empty() {
+                self.keep_notes(notes);
             }
             if Instant::now() >= next_sweep {
                 let more = self.keep_up();
@@ -185,6 +194,34 @@ impl Writer {
             self.totals = change.finish(&shared, group.len())?;
             self.last_mark = Instant::now();
             Ok(answers)
+        })
+    }
+
+    /// Keeps notes, all in one transaction.
+    fn keep_notes(&mut self, notes: Vec<NoteOperation>) {
+        let kept = if self.failed && !self.reopen() {
+            Err(StoreError::Failed("its file cannot be opened again; see the log".to_owned()))
+        } else if self.disk_room() == Room::Nothing {
+            Err(StoreError::OverCapacity(NoRoom::Disk))
+        } else {
+            self.try_notes(&notes).map_err(|error| self.recover(&error))
+        };
+        for operation in notes {
+            let _ = operation.reply.send(kept.clone());
+        }
+    }
+
+    fn try_notes(&mut self, notes: &[NoteOperation]) -> Result<(), redb::Error> {
+        let shared = Arc::clone(&self.shared);
+        let now = shared.now();
+        shared.file.with(|database| {
+            let mut change = Change::begin(database, self.totals, &mut self.usage)?;
+            change.notes(notes, now)?;
+            if Instant::now() >= self.next_notes {
+                change.sweep_notes(now)?;
+                self.next_notes = Instant::now() + NOTES_EVERY;
+            }
+            change.finish(&shared, 0).map(|_| ())
         })
     }
 

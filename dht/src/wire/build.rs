@@ -54,6 +54,9 @@ fn request_body(request: &Request) -> Body {
         Request::Watch { places, lease_ms } => {
             Body::Watch(schema::Watch { places: self::places(places), lease_ms: *lease_ms })
         }
+        Request::Claims { place, nonce } => {
+            Body::AskClaims(schema::AskClaims { place: copy(place.as_bytes()), nonce: copy(nonce) })
+        }
     }
 }
 
@@ -86,6 +89,7 @@ fn reply_body(reply: &Reply) -> Body {
         }
         Reply::Digests(digests) => Body::Digests(self::digests(digests)),
         Reply::Watching => Body::Watching(Empty {}),
+        Reply::Claims(report) => Body::Claims(report.to_bytes().into()),
         Reply::Refused { why, text } => {
             Body::Refused(schema::Refused { why: why.number(), text: text.clone() })
         }

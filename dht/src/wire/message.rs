@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use base::{Entry, EntryId, NodeId, Place, Version};
+use base::{Entry, EntryId, NodeId, Place, Report, Version};
 
 use crate::prefix::Prefix;
 use crate::store::Digest;
@@ -52,6 +52,13 @@ pub(crate) enum Request {
         places: Vec<Place>,
         /// For how long.
         lease_ms: u32,
+    },
+    /// Who has the name that is claimed at this place?
+    Claims {
+        /// Where the name's key lies.
+        place: Place,
+        /// To be signed with the answer, so that no older one will do.
+        nonce: [u8; Report::NONCE_LEN],
     },
 }
 
@@ -111,6 +118,8 @@ pub(crate) enum Reply {
     Pulled(Pulled),
     /// To [`Request::Watch`]: the asker will be told.
     Watching,
+    /// To [`Request::Claims`]: not checked yet, as that takes the question.
+    Claims(Report),
     /// It did not do what it was asked to.
     Refused {
         /// Why.
@@ -118,6 +127,14 @@ pub(crate) enum Reply {
         /// The same for people.
         text: String,
     },
+}
+
+impl Reply {
+    /// A refusal, its text cut to what a message holds.
+    pub(crate) fn refused(why: Refusal, text: &str) -> Reply {
+        let end = text.floor_char_boundary(super::TEXT_MAX);
+        Reply::Refused { why, text: text[..end].to_owned() }
+    }
 }
 
 /// Part of the entries under a place.

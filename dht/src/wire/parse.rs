@@ -3,8 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 
 use base::{
-    Entry, EntryId, Lifetime, NodeId, Place, Secret, SecretTag, Signed, State, Value, ValueHash,
-    Version,
+    Entry, EntryId, Lifetime, NodeId, Place, Report, Secret, SecretTag, Signed, State, Value,
+    ValueHash, Version,
 };
 use bytes::Bytes;
 use libp2p_identity::PeerId;
@@ -87,6 +87,14 @@ pub(crate) fn decode(frame: Bytes) -> Parsed<Message> {
         Body::Digests(body) => reply(Reply::Digests(digests(&body)?)),
         Body::Pulled(body) => reply(Reply::Pulled(pulled(body)?)),
         Body::Watching(_) => reply(Reply::Watching),
+        Body::AskClaims(body) => {
+            let (place, nonce) = (place(&body.place)?, exactly("nonce", &body.nonce)?);
+            request(Request::Claims { place, nonce })
+        }
+        Body::Claims(report) => {
+            let report = Report::from_bytes(&report).map_err(|error| wrong("claims", error))?;
+            reply(Reply::Claims(report))
+        }
         Body::Refused(body) => {
             check_count("text", body.text.len(), TEXT_MAX)?;
             let text = body.text.chars().filter(|c| !c.is_control()).collect();

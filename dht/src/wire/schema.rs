@@ -10,7 +10,7 @@ pub(super) struct Frame {
     pub(super) id: u64,
     #[prost(
         oneof = "Body",
-        tags = "2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25"
+        tags = "2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27"
     )]
     pub(super) body: Option<Body>,
 }
@@ -65,6 +65,10 @@ pub(super) enum Body {
     Watching(Empty),
     #[prost(message, tag = "25")]
     Changed(Places),
+    #[prost(message, tag = "26")]
+    AskClaims(AskClaims),
+    #[prost(bytes = "bytes", tag = "27")]
+    Claims(Bytes),
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -216,6 +220,14 @@ pub(super) struct Watch {
     pub(super) places: Vec<Bytes>,
     #[prost(uint32, tag = "2")]
     pub(super) lease_ms: u32,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct AskClaims {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub(super) place: Bytes,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub(super) nonce: Bytes,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -6,17 +6,21 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::sync_channel;
 
 use anyhow::Result;
-use dht::sim::{Failure, Outcome, Plan, run};
 
-/// What became of a seed.
-type Ran = Result<Outcome, Box<Failure>>;
+/// How many seeds at a time: as many as there are cores for 0.
+pub(super) fn jobs(wanted: usize) -> usize {
+    match wanted {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        jobs => jobs,
+    }
+}
 
 /// Runs each seed in a thread of its own, `jobs` at a time, and tells what became of them in their
 /// order. Begins no more once `tell` has failed.
-pub(super) fn run_all(
+pub(super) fn run_all<Ran: Send>(
     seeds: Range<u64>,
     jobs: usize,
-    plan: &Plan,
+    run: impl Fn(u64) -> Ran + Sync,
     mut tell: impl FnMut(u64, Ran) -> Result<()>,
 ) -> Result<()> {
     let (next, stop) = (AtomicU64::new(seeds.start), AtomicBool::new(false));
@@ -24,14 +28,14 @@ pub(super) fn run_all(
         // Nobody waits long: what is told out of order is kept below.
         let (to, done) = sync_channel::<(u64, Ran)>(jobs);
         for _ in 0..jobs {
-            let (to, next, stop, end) = (to.clone(), &next, &stop, seeds.end);
+            let (to, next, stop, end, run) = (to.clone(), &next, &stop, seeds.end, &run);
             scope.spawn(move || {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
                     if seed >= end || stop.load(Ordering::Relaxed) {
                         return;
                     }
-                    if to.send((seed, run(seed, plan))).is_err() {
+                    if to.send((seed, run(seed))).is_err() {
                         return;
                     }
                 }
@@ -58,6 +62,8 @@ pub(super) fn run_all(
 mod tests {
     use std::time::Duration;
 
+    use dht::sim::Plan;
+
     use super::*;
 
     #[test]
@@ -70,11 +76,16 @@ mod tests {
             ..Plan::default()
         };
         let mut told = Vec::new();
-        let stopped = run_all(10..20, 3, &plan, |seed, ran| {
-            assert!(ran.is_ok());
-            told.push(seed);
-            if seed == 16 { anyhow::bail!("enough") } else { Ok(()) }
-        });
+        let stopped = run_all(
+            10..20,
+            3,
+            |seed| dht::sim::run(seed, &plan),
+            |seed, ran| {
+                assert!(ran.is_ok());
+                told.push(seed);
+                if seed == 16 { anyhow::bail!("enough") } else { Ok(()) }
+            },
+        );
         assert!(stopped.is_err());
         assert_eq!(told, (10..=16).collect::<Vec<_>>());
     }
