@@ -84,7 +84,8 @@ pub struct LoadStatus {
 
 /// What `GET /api/v1/status` answers.
 pub fn status(state: &AppState) -> Status {
-    let dht::Status { totals, peers, replicas, phase, watches, leases: _ } = state.dht.status();
+    let dht::Status { totals, peers, replicas, phase, watches, leases: _, names: _ } =
+        state.dht.status();
     Status {
         id: state.dht.id().to_string(),
         name: state.name.clone(),

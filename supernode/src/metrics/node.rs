@@ -133,7 +133,9 @@ fn members(page: &mut Page<'_>, status: &Status) -> fmt::Result {
         gauge.encode(family.encode_family(&[("health", label)])?)?;
     }
     let help = "Super-nodes that keep what is put now";
-    page.gauge("dht_replicas", help, status.replicas as u64)
+    page.gauge("dht_replicas", help, status.replicas as u64)?;
+    let help = "Names claimed that this node is a replica of";
+    page.gauge("dht_names", help, status.names)
 }
 
 /// What is held here.
