@@ -143,7 +143,7 @@ pub(crate) fn tell(node: &Node, place: &Place, nonce: &[u8; Report::NONCE_LEN]) 
         Ok(told) => told,
         Err(error) => return Reply::refused(Refusal::Failed, &error.to_string()),
     };
-    Reply::Claims(Report::sign(&node.key, place, nonce, told))
+    Reply::Claims(Box::new(Report::sign(&node.key, place, nonce, told)))
 }
 
 /// What it tells.

@@ -5,7 +5,7 @@
 mod tests;
 
 use base::limits::{SECRET_MAX, VALUE_MAX};
-use base::{Entry, Lifetime, Place, State};
+use base::{Entry, Lifetime, Place, State, Told};
 use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::store;
@@ -25,7 +25,7 @@ pub fn frames(bytes: &[u8]) {
     }
 }
 
-/// An entry as another super-node sends it, and a row as the disk gives it: what is read is an
+/// An entry as another super-node sends it, and a row or a note as the disk gives it: what is read is an
 /// entry somebody could have put or removed, and within the limits.
 pub fn entries(bytes: &[u8]) {
     if let Ok(message) = decode(applying(bytes)) {
@@ -33,6 +33,9 @@ pub fn entries(bytes: &[u8]) {
         survives(&message);
     }
     store::fuzzing::row(bytes);
+    if let Some(told) = Told::from_bytes(bytes) {
+        assert_eq!(Told::from_bytes(&told.to_bytes()), Some(told));
+    }
 }
 
 /// All frames, and what is wrong with what follows them.

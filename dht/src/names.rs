@@ -28,10 +28,8 @@ pub struct Claimant {
     /// The claim. Its name may be spelt in another way than the one that was asked for: all that look
     /// alike contest with each other.
     pub claim: Claim,
-    /// Which of the claimant's claims this is.
-    pub sequence: Sequence,
-    /// For how long it was signed.
-    pub ttl: Ttl,
+    /// The claim as it was signed: which of the claimant's it is, for how long, in its canonical bytes.
+    pub signed: Verified<Signed>,
     /// For how long the name has been claimed by this key, or by those it inherited it from, as the
     /// replicas tell.
     pub held: Duration,
@@ -263,8 +261,8 @@ fn read_claims(key: &Key, entries: Vec<Verified<Signed>>) -> Vec<Claimant> {
     let place = key.place();
     let claimant = |signed: &Verified<Signed>| {
         let claim = Claim::read(signed, &place).ok()?;
-        let (key, sequence) = (signed.author(), signed.sequence());
-        Some(Claimant { key, claim, sequence, ttl: signed.ttl()?, held: Duration::ZERO })
+        let (key, signed) = (signed.author(), signed.clone());
+        Some(Claimant { key, claim, signed, held: Duration::ZERO })
     };
     entries.iter().filter_map(claimant).collect()
 }

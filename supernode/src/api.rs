@@ -1,5 +1,6 @@
-//! The JSON interface: what a node tells of itself, and the registry of services.
+//! The JSON interface: what a node tells of itself, the registry of services, and names.
 
+pub mod names;
 pub mod services;
 
 use dht::{Health, PeerStatus, Phase};
@@ -107,6 +108,12 @@ pub fn status(state: &AppState) -> Status {
             in_flight: state.load.in_flight(),
         },
     }
+}
+
+/// A field of a URL's query.
+fn field(query: &str, name: &str) -> Option<String> {
+    let mut fields = form_urlencoded::parse(query.as_bytes());
+    fields.find(|(field, _)| field == name).map(|(_, value)| value.into_owned())
 }
 
 #[cfg(test)]

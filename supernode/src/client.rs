@@ -9,7 +9,9 @@
 
 mod error;
 mod http;
+mod names;
 mod output;
+mod person;
 mod request;
 mod rpc;
 mod services;
@@ -17,7 +19,7 @@ mod services;
 mod tests;
 
 use std::ffi::OsString;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::process::ExitCode;
 
 use crate::cli::ClientCommand;
@@ -31,25 +33,46 @@ use request::Request;
 /// 1 when nothing is there, 2 when the request makes no sense, 3 when the node refused or could not
 /// be reached.
 pub async fn run(command: ClientCommand) -> ExitCode {
-    let variable = std::env::var_os(passphrase::VARIABLE);
-    let printed = perform(&command, variable, &mut io::stdin()).await;
+    let variables = Variables {
+        passphrase: std::env::var_os(passphrase::VARIABLE),
+        name_passphrase: std::env::var_os(person::VARIABLE),
+    };
+    let printed = perform(&command, variables, &mut io::stdin(), &mut io::stdout()).await;
     printed.write(&mut io::stdout(), &mut io::stderr())
 }
 
-/// Does what a command says; `variable` is what the environment has for the passphrase.
+/// What the environment has for passphrases.
+#[derive(Debug, Default)]
+struct Variables {
+    /// The overlay's.
+    passphrase: Option<OsString>,
+    /// A name's.
+    name_passphrase: Option<OsString>,
+}
+
+/// Does what a command says; `early` is for what has to be seen before it is done.
 async fn perform(
     command: &ClientCommand,
-    variable: Option<OsString>,
+    variables: Variables,
     stdin: &mut (impl Read + Send),
+    early: &mut (impl Write + Send),
 ) -> Printed {
-    let format = Format::of(command);
-    let read = Server::read(command.connection(), variable)
-        .and_then(|server| Ok((server, Request::read(command, stdin)?)));
-    let answer = match read {
-        Ok((server, request)) => ask(&server, request).await,
-        Err(error) => Err(error),
-    };
-    output::render(answer, format)
+    let answer = answer(command, variables, stdin, early).await;
+    output::render(answer, Format::of(command))
+}
+
+async fn answer(
+    command: &ClientCommand,
+    variables: Variables,
+    stdin: &mut (impl Read + Send),
+    early: &mut (impl Write + Send),
+) -> Result<Answer, ClientError> {
+    let server = Server::read(command.connection(), variables.passphrase)?;
+    if let ClientCommand::Claim(args) = command {
+        let claim = names::claim(&server, args, variables.name_passphrase, stdin, early);
+        return claim.await.map(Answer::Claimed);
+    }
+    ask(&server, Request::read(command, stdin)?).await
 }
 
 async fn ask(server: &Server, request: Request) -> Result<Answer, ClientError> {
@@ -78,6 +101,7 @@ async fn ask(server: &Server, request: Request) -> Result<Answer, ClientError> {
             let found = services::withdraw(server, &service, &contact).await?;
             Answer::Withdrawn { service, found }
         }
+        Request::Name { name } => Answer::Claimants(names::look_up(server, &name, None).await?),
         Request::Status => {
             Answer::Status { node: server.node.clone(), status: http::status(server).await? }
         }

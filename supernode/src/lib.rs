@@ -4,7 +4,7 @@
 //! main ─┬─ cli ── config ── daemon ─┬─ http ─┬─ rpc ──────► dht
 //!       └─ client (put, get, …)     │        ├─ api ──────►
 //!                                   │        └─ metrics ──►
-//!                                   ├─ services ──────────►
+//!                                   ├─ services, names ───►
 //!                                   ├─ discovery ─────────►
 //!                                   └─ ready
 //! ```
@@ -22,6 +22,7 @@ pub mod fuzzing;
 pub mod http;
 pub mod load;
 pub mod metrics;
+pub mod names;
 pub mod passphrase;
 pub mod quota;
 mod random;

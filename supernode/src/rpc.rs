@@ -13,6 +13,7 @@ mod diagnose;
 mod fault;
 mod introspect;
 mod methods;
+mod names;
 mod opendht;
 mod params;
 #[cfg(test)]

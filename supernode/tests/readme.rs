@@ -11,6 +11,7 @@ use support::Node;
 
 const README: &str = include_str!("../../README.md");
 const SERVICES: &str = include_str!("../../docs/guides/services.md");
+const NAMES: &str = include_str!("../../docs/guides/names.md");
 
 /// The commands of all `console` blocks, each with what it prints.
 fn session(page: &str) -> Vec<(String, Vec<String>)> {
@@ -25,15 +26,26 @@ fn session(page: &str) -> Vec<(String, Vec<String>)> {
     session
 }
 
-/// What may differ from run to run: digits.
+/// What may differ from run to run: digits, fingerprints and passphrases.
 fn shape(text: &str) -> String {
+    let text: Vec<_> =
+        text.split(' ').map(|word| if is_key(word) { "KEY" } else { word }).collect();
+    let text = text.join(" ");
     let digits = text.split(|c: char| c.is_ascii_digit() || c == '.');
     digits.filter(|part| !part.is_empty()).collect::<Vec<_>>().join("#")
 }
 
-/// Runs the commands at a node of their own.
+/// Whether it is five times four letters or digits, as fingerprints and passphrases are.
+fn is_key(word: &str) -> bool {
+    let word = word.trim_end_matches([',', ';']);
+    let is_part = |part: &str| part.len() == 4 && part.bytes().all(|b| b.is_ascii_alphanumeric());
+    word.split('-').count() == 5 && word.split('-').all(is_part)
+}
+
+/// Runs the commands at a node of their own, in a folder of their own.
 fn prints_what_it_shows(page: &str) {
     let node = Node::ephemeral();
+    let folder = tempfile::tempdir().unwrap();
     let session = session(page);
     assert!(session.len() >= 4);
     for (command, expected) in session {
@@ -43,7 +55,8 @@ fn prints_what_it_shows(page: &str) {
         // The option goes behind the command's name, in front of what the shell is to do.
         let (name, rest) = arguments.split_once(' ').unwrap_or((arguments, ""));
         let script = format!("{binary} {name} --node {} {rest}", node.http);
-        let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+        let output =
+            Command::new("sh").args(["-c", &script]).current_dir(&folder).output().unwrap();
         let printed = String::from_utf8(output.stdout).unwrap();
         let printed: Vec<String> = printed.lines().map(shape).collect();
         let expected: Vec<String> = expected.iter().map(|line| shape(line)).collect();
@@ -59,6 +72,11 @@ fn the_readmes_session_prints_what_it_shows() {
 #[test]
 fn the_sessions_of_services_print_what_they_show() {
     prints_what_it_shows(SERVICES);
+}
+
+#[test]
+fn the_sessions_of_names_print_what_they_show() {
+    prints_what_it_shows(NAMES);
 }
 
 #[test]

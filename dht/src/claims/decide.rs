@@ -33,6 +33,9 @@ pub(crate) async fn run(node: Arc<Node>) {
     let mut digest = node.view.load().digest();
     let under_way = Arc::new(Semaphore::new(UNDER_WAY));
     loop {
+        if node.claims.names() == 0 {
+            node.claims.due.notified().await;
+        }
         let now = now_ms(&node);
         let wait = {
             let mut book = node.claims.book();

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use base::{EntryId, Key, Secret, SecretTag, Value, Version};
+use base::{Contest, EntryId, Key, Memory, Report, Secret, SecretTag, SigningKey, Value, Version};
 
 use super::*;
 use crate::overlay::view::tests::peer;
@@ -67,6 +67,11 @@ fn messages() -> Vec<(&'static str, Message)> {
     let refused = Reply::Refused { why: Refusal::Later, text: "it has too much to do".to_owned() };
     let range = Prefix::of(&place, 11);
     let pull = Pull { ranges: vec![range], after: Some((place, id)), have: vec![1, 2] };
+    let mut contest = Contest::new(Memory::Whole, 0);
+    let node = SigningKey::from_bytes(&[1; 32]);
+    contest.fresh(node.public(), &[], 0);
+    contest.reports(2_000, &[]);
+    let report = Report::sign(&node, &place, &[3; 16], contest.told(2_500));
     let ask = |request| Message::Request(1, request);
     let answer = |reply| Message::Reply(1, reply);
     vec![
@@ -79,6 +84,8 @@ fn messages() -> Vec<(&'static str, Message)> {
         ("ask-digests", ask(Request::Digests(vec![range]))),
         ("pull", ask(Request::Pull(pull))),
         ("watch", ask(Request::Watch { places: vec![place], lease_ms: 60_000 })),
+        ("ask-claims", ask(Request::Claims { place, nonce: [3; 16] })),
+        ("claims", answer(Reply::Claims(Box::new(report)))),
         ("digests", answer(Reply::Digests(vec![Digest { count: 2, sum: 0xfeed << 64 }]))),
         ("watching", answer(Reply::Watching)),
         ("listed", answer(Reply::Listed(listing))),

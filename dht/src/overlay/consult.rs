@@ -266,7 +266,7 @@ mod tests {
             let report = Report::sign(&key(node), &Place::of(b"name"), &[nonce; 16], told);
             let tag = ask.tag.unwrap();
             self.step(|c, context, wants| {
-                c.answered(context, tag, Ok(Reply::Claims(report)), wants)
+                c.answered(context, tag, Ok(Reply::Claims(Box::new(report))), wants)
             });
         }
 

@@ -40,6 +40,8 @@ const LAST_PATIENCE: Duration = Duration::from_secs(20);
 const MEETING: u32 = 1_200;
 const AGREEING: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(100);
+/// What is remembered for a failure to tell, in lines.
+const HISTORY_MAX: usize = 400;
 /// What happens to nodes and network: what loses votes, or lets two sides vote.
 const KINDS: [Kind; 6] =
     [Kind::Split, Kind::Crash, Kind::LostDisk, Kind::Outage, Kind::Leave, Kind::Suspend];
@@ -207,12 +209,16 @@ impl Contention {
             sequence += 1;
             let outcome = self.claim(n, sequence, PATIENCE).await;
             let line = format!("{:.3} s: {n} {outcome:.60}", self.world.now().as_secs_f64());
-            let mut history = self.history.borrow_mut();
-            if history.len() < 400 {
-                history.push(line);
-            }
-            drop(history);
+            self.remember(line);
             sleep(Duration::from_millis(self.world.random(CLAIM_AGAIN_MS))).await;
+        }
+    }
+
+    /// What a failure tells; the first of it, if there is much.
+    fn remember(&self, line: String) {
+        let mut history = self.history.borrow_mut();
+        if history.len() < HISTORY_MAX {
+            history.push(line);
         }
     }
 

@@ -119,7 +119,7 @@ pub(crate) enum Reply {
     /// To [`Request::Watch`]: the asker will be told.
     Watching,
     /// To [`Request::Claims`]: not checked yet, as that takes the question.
-    Claims(Report),
+    Claims(Box<Report>),
     /// It did not do what it was asked to.
     Refused {
         /// Why.

@@ -93,7 +93,7 @@ pub(crate) fn decode(frame: Bytes) -> Parsed<Message> {
         }
         Body::Claims(report) => {
             let report = Report::from_bytes(&report).map_err(|error| wrong("claims", error))?;
-            reply(Reply::Claims(report))
+            reply(Reply::Claims(Box::new(report)))
         }
         Body::Refused(body) => {
             check_count("text", body.text.len(), TEXT_MAX)?;

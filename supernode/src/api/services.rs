@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
+use super::field;
 use crate::rpc::{DEFAULT_TTL_S, Fault};
 use crate::services::{Contact, ServiceError};
 use crate::source::Source;
@@ -145,12 +146,6 @@ pub async fn withdraw(
     state.quota.remove(source)?;
     let withdrawn = state.services.withdraw(source, &service, &contact).await?;
     Ok(Withdrawn { withdrawn })
-}
-
-/// A field of a URL's query.
-fn field(query: &str, name: &str) -> Option<String> {
-    let mut fields = form_urlencoded::parse(query.as_bytes());
-    fields.find(|(field, _)| field == name).map(|(_, value)| value.into_owned())
 }
 
 fn bad(what: &str) -> Fault {

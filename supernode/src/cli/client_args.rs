@@ -24,6 +24,10 @@ pub enum ClientCommand {
     Advertise(AdvertiseArgs),
     /// Offer a service at a contact no more
     Withdraw(WithdrawArgs),
+    /// Show who has a name, and who else claims it or one that looks like it
+    Names(NamesArgs),
+    /// Claim a name, so that what is said in it can be believed, and wait until that is decided
+    Claim(Box<ClaimArgs>),
     /// Show how a super-node is doing
     Status(StatusArgs),
 }
@@ -179,6 +183,54 @@ pub struct WithdrawArgs {
     pub at: Connection,
 }
 
+/// `supernode names`.
+#[derive(Debug, Args)]
+pub struct NamesArgs {
+    /// The name
+    pub name: OsString,
+
+    /// Where it is asked.
+    #[command(flatten)]
+    pub from: Connection,
+}
+
+/// `supernode claim`.
+#[derive(Debug, Args)]
+pub struct ClaimArgs {
+    /// The name: 1 to 64 bytes of letters and digits of one script, "-", "_" and "."
+    pub name: OsString,
+
+    /// How long the claim lives, from 1s to 7d; claim again before that to keep the name [default: 7d]
+    #[arg(long, value_parser = ttl::parse)]
+    pub ttl: Option<Ttl>,
+
+    /// Take the passphrase of the name from a file, or from standard input for "-"; else it is taken
+    /// from the variable SUPERNODE_NAME_PASSPHRASE, if that is set; else one is made and printed once
+    #[arg(long, value_name = "FILE")]
+    pub name_passphrase_file: Option<PathBuf>,
+
+    /// Take a random key from this file instead of one made of a passphrase; a new one is made if there
+    /// is no such file
+    #[arg(long, value_name = "FILE", conflicts_with = "name_passphrase_file")]
+    pub key_file: Option<PathBuf>,
+
+    /// Take the name over from the key that the passphrase in this file makes
+    #[arg(long, value_name = "FILE", conflicts_with = "withdraw")]
+    pub old_passphrase_file: Option<PathBuf>,
+
+    /// Take the name over from the key in this file
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["withdraw", "old_passphrase_file"])]
+    pub old_key_file: Option<PathBuf>,
+
+    /// Give the name back
+    #[arg(long)]
+    pub withdraw: bool,
+
+    /// Where it is claimed.
+    #[command(flatten)]
+    pub at: Connection,
+}
+
 /// `supernode status`.
 #[derive(Debug, Args)]
 pub struct StatusArgs {
@@ -197,6 +249,8 @@ impl ClientCommand {
             ClientCommand::Services(services) => &services.from,
             ClientCommand::Advertise(advertise) => &advertise.at,
             ClientCommand::Withdraw(withdraw) => &withdraw.at,
+            ClientCommand::Names(names) => &names.from,
+            ClientCommand::Claim(claim) => &claim.at,
             ClientCommand::Status(status) => &status.of,
         }
     }

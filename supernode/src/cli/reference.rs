@@ -27,6 +27,8 @@ One object on one line of standard output:
 | `services ID` | `{"contacts":["192.0.2.1:5061"],"service":"P2PSIP"}` |
 | `advertise` | `{"advertised":true}` |
 | `withdraw` | `{"withdrawn":true}`, or false if it was not offered there |
+| `names NAME` | `{"holder":{"fingerprint":"…","held_s":3,"key":"…","name":"alice","tagged":"alice~4f2a"},"name":"alice","others":[]}`; `holder` is null while nobody has it |
+| `claim` | `{"fingerprint":"…","key":"…","name":"alice","passphrase":"…","state":"confirmed"}`: `passphrase` if one was made; `state` may be `pending`, `withdrawn`, or `lost`, then with `holder` |
 | `status` | what the node gives at `/api/v1/status` |
 | refused | `{"error":{"code":7,"message":"wrong secret"}}`: the XML-RPC fault |
 | failed otherwise | `{"error":{"message":"http://127.0.0.1:5851 did not answer within 10 s"}}` |

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use base::{NotAServiceId, TooLarge};
+use base::{NameError, NoMemory, NotAServiceId, PassphraseError, TooLarge};
 
 use crate::cli::NodeUrl;
 use crate::passphrase::NotAPassphrase;
@@ -23,6 +23,35 @@ pub(super) enum ClientError {
 
     #[error(transparent)]
     Contact(#[from] NotAContact),
+
+    #[error(transparent)]
+    Name(#[from] NameError),
+
+    #[error(transparent)]
+    Weak(PassphraseError),
+
+    #[error(transparent)]
+    NoMemory(#[from] NoMemory),
+
+    #[error("the system gives no random numbers: {0}")]
+    NoRandomness(io::Error),
+
+    #[error("{} cannot be read or written: {cause}", path.display())]
+    PersonFile { path: PathBuf, cause: io::Error },
+
+    #[error("{} holds no key: 64 hexadecimal digits are expected", .0.display())]
+    NotAKeyFile(PathBuf),
+
+    #[error("{0} is not UTF-8")]
+    NotText(String),
+
+    #[error(
+        "only who has the name can give it back; say who you are with --name-passphrase-file or --key-file"
+    )]
+    NobodysName,
+
+    #[error("standard output cannot be written: {0}")]
+    StandardOutput(io::Error),
 
     #[error("the secret is empty and would protect nothing")]
     EmptySecret,
@@ -83,7 +112,7 @@ impl ClientError {
                 Some("is supernode running there?")
             }
             ClientError::NotANode { .. } => Some("name another node with --node URL"),
-            ClientError::Fault { code: WRONG_SECRET, .. } => {
+            ClientError::Fault { code: WRONG_SECRET, message } if message.contains("secret") => {
                 Some("give the secret the value was put with: --secret-file FILE")
             }
             ClientError::WrongPassphrase { told: false, .. } => {
@@ -99,12 +128,21 @@ impl ClientError {
             ClientError::TooLarge(_)
             | ClientError::Service(_)
             | ClientError::Contact(_)
+            | ClientError::Name(_)
+            | ClientError::Weak(_)
+            | ClientError::PersonFile { .. }
+            | ClientError::NotAKeyFile(_)
+            | ClientError::NotText(_)
+            | ClientError::NobodysName
             | ClientError::EmptySecret
             | ClientError::SecretFile { .. }
             | ClientError::PassphraseFile { .. }
             | ClientError::NotAPassphrase { .. }
             | ClientError::StandardInput(_) => 2,
-            ClientError::Unreachable { .. }
+            ClientError::NoMemory(_)
+            | ClientError::NoRandomness(_)
+            | ClientError::StandardOutput(_)
+            | ClientError::Unreachable { .. }
             | ClientError::Silent { .. }
             | ClientError::NotANode { .. }
             | ClientError::WrongPassphrase { .. }

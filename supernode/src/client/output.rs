@@ -1,5 +1,6 @@
 //! What a client command prints: lines for people, one JSON object for programs, or bare bytes.
 
+mod names;
 mod peers;
 
 use std::fmt::Write as _;
@@ -14,6 +15,7 @@ use serde_json::{Value as Json, json};
 use crate::cli::{ClientCommand, NodeUrl};
 
 use super::error::ClientError;
+use super::names::{Claimants, Outcome};
 
 /// Bytes of a value that is not text which people are shown; enough to know a file's type by.
 const HEX_MAX: usize = 32;
@@ -31,6 +33,8 @@ pub(super) enum Answer {
     Providers { service: ServiceId, contacts: Vec<String> },
     Advertised,
     Withdrawn { service: ServiceId, found: bool },
+    Claimants(Claimants),
+    Claimed(Outcome),
     Status { node: NodeUrl, status: Json },
 }
 
@@ -108,6 +112,8 @@ fn code(answer: &Answer) -> u8 {
         Answer::Services { services } => u8::from(services.is_empty()),
         Answer::Providers { contacts, .. } => u8::from(contacts.is_empty()),
         Answer::Withdrawn { found, .. } => u8::from(!found),
+        Answer::Claimants(found) => u8::from(found.holder.is_none() && found.others.is_empty()),
+        Answer::Claimed(outcome) => u8::from(!names::is_done(outcome)),
         Answer::Stored { .. } | Answer::Advertised | Answer::Status { .. } => 0,
     }
 }
@@ -132,6 +138,8 @@ fn as_json(answer: &Answer) -> Json {
         }
         Answer::Advertised => json!({"advertised": true}),
         Answer::Withdrawn { found, .. } => json!({"withdrawn": found}),
+        Answer::Claimants(claimants) => names::as_json(claimants),
+        Answer::Claimed(outcome) => names::outcome_as_json(outcome),
         Answer::Status { status, .. } => status.clone(),
     }
 }
@@ -181,6 +189,11 @@ fn for_people(answer: &Answer) -> Printed {
         Answer::Withdrawn { service, found: false } => {
             (String::new(), format!("nobody offers {service} there\n"))
         }
+        Answer::Claimants(found) if found.holder.is_none() && found.others.is_empty() => {
+            (String::new(), format!("nobody claims {}\n", found.name))
+        }
+        Answer::Claimants(claimants) => (names::lines(claimants), String::new()),
+        Answer::Claimed(outcome) => names::outcome(outcome),
         Answer::Status { node, status } => (status_lines(node, status), String::new()),
     };
     Printed { out: out.into_bytes(), err, code: code(answer) }

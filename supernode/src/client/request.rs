@@ -6,12 +6,13 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use base::limits::{SECRET_MAX, VALUE_MAX};
-use base::{Key, Secret, ServiceId, Ttl, Value};
+use base::{Key, Name, Secret, ServiceId, Ttl, Value};
 
 use crate::cli::{ClientCommand, SecretArgs};
 use crate::services::Contact;
 
 use super::error::ClientError;
+use super::names::name;
 
 /// What is asked of a node.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,6 +24,7 @@ pub(super) enum Request {
     Lookup { service: ServiceId, max: Option<u32> },
     Advertise { service: ServiceId, contact: Contact, ttl: Option<Ttl> },
     Withdraw { service: ServiceId, contact: Contact },
+    Name { name: Name },
     Status,
 }
 
@@ -60,6 +62,9 @@ impl Request {
                 service: service(&withdraw.service)?,
                 contact: contact(&withdraw.contact)?,
             },
+            ClientCommand::Names(names) => Request::Name { name: name(&names.name)? },
+            // It reads more than arguments: see `names`.
+            ClientCommand::Claim(claim) => Request::Name { name: name(&claim.name)? },
             ClientCommand::Status(_) => Request::Status,
         })
     }

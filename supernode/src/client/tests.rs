@@ -88,7 +88,13 @@ async fn run(words: &str, node: &str) -> (String, String, u8) {
     let Some(Command::Client(command)) = Cli::read(words).unwrap().command else {
         panic!("not a client command");
     };
-    let printed = perform(&command, None, &mut &b"from standard input\n"[..]).await;
+    let printed = perform(
+        &command,
+        Variables::default(),
+        &mut &b"from standard input\n"[..],
+        &mut Vec::new(),
+    )
+    .await;
     (String::from_utf8(printed.out).unwrap(), printed.err, printed.code)
 }
 

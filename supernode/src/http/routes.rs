@@ -1,5 +1,7 @@
 //! The paths and their handlers.
 
+mod answer;
+mod names;
 mod services;
 
 use std::sync::Arc;
@@ -45,6 +47,8 @@ pub fn router(state: Arc<AppState>) -> Router {
             "/api/v1/services/{id}",
             get(services::one).post(services::advertise).delete(services::withdraw),
         )
+        .route("/api/v1/names/", get(names::without_name).post(names::without_name))
+        .route("/api/v1/names/{name}", get(names::one).post(names::claim))
         .route("/metrics", get(metrics));
     if state.door.is_some() {
         router = router.layer(middleware::from_fn_with_state(Arc::clone(&state), admission::keep));

@@ -1,7 +1,7 @@
 //! A call's parameters, taken in order and turned into what the method wants. Every fault names
 //! the parameter by its number and its name in the method's table.
 
-use base::{Key, NotAServiceId, Secret, ServiceId, Ttl, Value};
+use base::{Key, Name, NameError, NotAServiceId, Secret, ServiceId, Ttl, Value};
 use bytes::Bytes;
 
 use super::Fault;
@@ -165,6 +165,18 @@ impl Params {
         let bytes = self.optional_bytes()?;
         let contact = Contact::from_bytes(&self.given(bytes)?);
         contact.map_err(|error| Fault::BadParameters(format!("{}: {error}", self.name())))
+    }
+
+    /// A name of a person.
+    pub(super) fn name_of_person(&mut self) -> Result<Name, Fault> {
+        let bytes = self.optional_bytes()?;
+        Name::from_bytes(&self.given(bytes)?).map_err(|error| {
+            let text = format!("{}: {error}", self.name());
+            match error {
+                NameError::TooLong { .. } => Fault::TooLarge(text),
+                _ => Fault::BadParameters(text),
+            }
+        })
     }
 
     /// A text.

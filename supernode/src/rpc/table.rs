@@ -17,7 +17,7 @@ pub struct Method {
 }
 
 /// All methods, in the order in which they are listed.
-pub const METHODS: [Method; 16] = [
+pub const METHODS: [Method; 18] = [
     Method {
         name: "scope.put",
         params: &[
@@ -117,6 +117,29 @@ pub const METHODS: [Method; 16] = [
         returns: "int",
         help: "Offers a service at a contact no more, at once: for who advertised it, at the node that \
                was asked to. Returns 1 if it was offered and 0 if not; fault 7 if others offer it.",
+    },
+    Method {
+        name: "scope.name",
+        params: &[("name", "string"), ("key", "string")],
+        required: 1,
+        returns: "struct",
+        help: "Returns who has a name: name, as it is normalised; holder, if somebody has it, \
+               confirmed; others, an array of all others that claim it or a name that looks like it, \
+               the first in order first: losers, if there is a holder. Each is a struct: name, as \
+               the claimant spells it; tagged, as a loser is shown; key, in hexadecimal; \
+               fingerprint; held_s, for how long; signed, the claim in its canonical bytes. With a \
+               key, of the asker, next is the least sequence its next claim may have, as a string.",
+    },
+    Method {
+        name: "scope.claim",
+        params: &[("name", "string"), ("signed", "base64")],
+        required: 2,
+        returns: "int",
+        help: "Puts a claim of a name, or its withdrawal, that the claimant signed: its canonical bytes. \
+               Returns the copies on disk. Who has the name is decided some two seconds later; \
+               scope.name says so. Fault 7 if somebody else has it or is about to, or if the claimant \
+               has signed a newer claim; fault 2 if it is no claim of this name, or not signed by who \
+               it says. It lives for the ttl that was signed; to keep the name, claim again before.",
     },
     Method {
         name: "put",

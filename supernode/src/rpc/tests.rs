@@ -9,6 +9,7 @@ use crate::quota::Quota;
 use crate::services::Services;
 use crate::source::Source;
 
+mod names;
 mod services;
 
 async fn node() -> Dht {

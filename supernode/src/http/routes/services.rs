@@ -2,17 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Extension, Path, RawQuery, Request, State};
-use axum::http::header::RETRY_AFTER;
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::http::HeaderMap;
+use axum::response::Response;
 use base::NotAServiceId;
-use serde::Serialize;
-use serde_json::json;
 
-use super::{Busy, Visitor, busy, refuse_another_site};
+use super::answer::{bad, in_turn, refuse};
+use super::{Visitor, refuse_another_site};
 use crate::api::services::{self, Offer, Part};
 use crate::http::body;
 use crate::rpc::Fault;
@@ -86,48 +83,9 @@ pub(super) async fn without_name() -> Response {
     refuse(ServiceError::from(NotAServiceId::Empty).into())
 }
 
-/// Makes an answer when it is the visitor's turn.
-async fn in_turn<T: Serialize>(
-    state: &AppState,
-    visitor: &Visitor,
-    work: impl Future<Output = Result<T, Fault>>,
-) -> Response {
-    visitor.pulse.work();
-    match state.gate.pass(visitor.source, work).await {
-        Ok(Ok(answer)) => Json(answer).into_response(),
-        Ok(Err(fault)) => refuse(fault),
-        Err(Busy) => {
-            state.metrics.count_refused("busy");
-            busy()
-        }
-    }
-}
-
-/// `{"error": {"code": …, "message": …}}`, the code being XML-RPC's.
-fn refuse(fault: Fault) -> Response {
-    let status = match fault {
-        Fault::Parse(_) | Fault::BadParameters(_) => StatusCode::BAD_REQUEST,
-        Fault::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-        Fault::OverCapacity(_) => StatusCode::INSUFFICIENT_STORAGE,
-        Fault::NoQuorum(_) => StatusCode::SERVICE_UNAVAILABLE,
-        Fault::UnknownMethod(_) => StatusCode::NOT_FOUND,
-        Fault::WrongSecret(_) => StatusCode::FORBIDDEN,
-    };
-    let error = json!({"error": {"code": fault.code(), "message": fault.to_string()}});
-    let mut response = (status, Json(error)).into_response();
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        response.headers_mut().insert(RETRY_AFTER, 1.into());
-    }
-    response
-}
-
 /// The path's last part, percent-decoded.
 fn name(id: Result<Path<String>, PathRejection>) -> Result<String, Fault> {
     // What else could be wrong with a path of one text?
     let not_text = |_| ServiceError::from(NotAServiceId::NotUtf8);
     Ok(id.map(|Path(id)| id).map_err(not_text)?)
-}
-
-fn bad(what: &str) -> Fault {
-    Fault::BadParameters(what.to_owned())
 }

@@ -14,6 +14,8 @@ use crate::http::Door;
 use crate::services::Services;
 use crate::source::Source;
 
+mod names;
+
 const PASSPHRASE: &str = "five words nobody else has";
 const LIST: &str = "<methodCall><methodName>system.listMethods</methodName></methodCall>";
 

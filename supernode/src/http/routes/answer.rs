@@ -1,0 +1,52 @@
+//! What the JSON interface answers: what was asked for, or why not.
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::http::header::RETRY_AFTER;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::json;
+
+use super::{Busy, Visitor, busy};
+use crate::rpc::Fault;
+use crate::state::AppState;
+
+/// Makes an answer when it is the visitor's turn.
+pub(super) async fn in_turn<T: Serialize>(
+    state: &AppState,
+    visitor: &Visitor,
+    work: impl Future<Output = Result<T, Fault>>,
+) -> Response {
+    visitor.pulse.work();
+    match state.gate.pass(visitor.source, work).await {
+        Ok(Ok(answer)) => Json(answer).into_response(),
+        Ok(Err(fault)) => refuse(fault),
+        Err(Busy) => {
+            state.metrics.count_refused("busy");
+            busy()
+        }
+    }
+}
+
+/// `{"error": {"code": …, "message": …}}`, the code being XML-RPC's.
+pub(super) fn refuse(fault: Fault) -> Response {
+    let status = match fault {
+        Fault::Parse(_) | Fault::BadParameters(_) => StatusCode::BAD_REQUEST,
+        Fault::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+        Fault::OverCapacity(_) => StatusCode::INSUFFICIENT_STORAGE,
+        Fault::NoQuorum(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Fault::UnknownMethod(_) => StatusCode::NOT_FOUND,
+        Fault::WrongSecret(_) => StatusCode::FORBIDDEN,
+    };
+    let error = json!({"error": {"code": fault.code(), "message": fault.to_string()}});
+    let mut response = (status, Json(error)).into_response();
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(RETRY_AFTER, 1.into());
+    }
+    response
+}
+
+/// A request that makes no sense.
+pub(super) fn bad(what: &str) -> Fault {
+    Fault::BadParameters(what.to_owned())
+}
