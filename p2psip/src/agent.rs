@@ -66,6 +66,9 @@ pub struct Caller {
     pub aor: Option<Aor>,
     /// Whether a password has proved it, here or at the super-node it came from.
     pub verified: bool,
+    /// The Route by which requests of the dialog come back on the flow this one came by, whatever its
+    /// Contact says: a browser has no other way.
+    pub route: String,
 }
 
 /// A request that is to be answered.

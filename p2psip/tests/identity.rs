@@ -6,7 +6,7 @@ use p2psip::accounts::{Account, MemoryAccounts, REALM};
 use p2psip::digest::Algorithm;
 use p2psip::domain::Domain;
 use p2psip::location::{Aor, LocationService, MemoryLocations};
-use p2psip::message::{HeaderName, Message, Method, Status, Uri};
+use p2psip::message::{HeaderName, Message, Method, Reply, Status, Uri};
 use p2psip::server::Server;
 
 #[path = "support/phone.rs"]
@@ -102,9 +102,17 @@ async fn a_protected_name_calls_by_password_or_from_its_registered_flow() {
     assert_eq!(asserted, b"<sip:anna@scope>");
     assert_eq!(invite.fields_of(HeaderName::ProxyAuthorization).count(), 0, "it is not his");
     assert_eq!(invite.fields_of(HeaderName::ScopeCaller).count(), 0);
-    bob.answer(&invite, 486).await;
+    let claim = Reply::new(&invite, Status::BUSY_HERE).to_tag("t");
+    bob.send(&claim.header("P-Asserted-Identity", "<sip:carl@scope>").build()).await;
     assert_eq!(bob.heard().await.method(), Some(Method::Ack));
-    assert_eq!(anna.final_status().await, 486);
+    let busy = loop {
+        let message = anna.heard().await;
+        if message.status() != Some(Status::TRYING) {
+            break message;
+        }
+    };
+    assert_eq!(busy.status(), Some(Status::BUSY_HERE));
+    assert_eq!(busy.fields_of(HeaderName::PAssertedIdentity).count(), 0);
     // Registered, she calls as she is.
     let challenge = registers(&anna, 1, None).await;
     let right = credentials(&challenge, "REGISTER", "sip:scope", "secret");
@@ -114,10 +122,20 @@ async fn a_protected_name_calls_by_password_or_from_its_registered_flow() {
     let asserted: Vec<_> = invite.fields_of(HeaderName::PAssertedIdentity).collect();
     assert_eq!(asserted.len(), 1);
     assert_eq!(asserted[0].value, b"<sip:anna@scope>");
-    // Her name from elsewhere is challenged still.
+    // Her name from elsewhere is challenged still, also by who pretends to be in a dialog.
+    let message = eve_says(&server).await;
+    assert_eq!(message, 407);
     let eve = Phone::new("anna", &server).await;
     eve.invite("bob").await;
     assert_eq!(eve.heard_status().await, 407);
+}
+
+async fn eve_says(server: &Server) -> u16 {
+    let eve = Phone::new("anna", server).await;
+    let message = eve.request(Method::Message, "sip:bob@scope", "m", 1);
+    let message = message.header(HeaderName::To, "<sip:bob@scope>;tag=made-up");
+    eve.send(&message.build_with_body("text/plain", b"it is me")).await;
+    eve.final_status().await
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use p2psip::agent::{ECHO, Echo};
+use p2psip::agent::{Agent, Asked, ECHO, Echo};
 use p2psip::location::Aor;
 use p2psip::message::{HeaderName, Method, Status, Uri};
 use p2psip::sdp::Sdp;
@@ -127,4 +127,42 @@ async fn the_echo_writes_back_and_is_nobody_s_name() {
     assert_eq!(anna.heard_status().await, 405);
     anna.invite_with(ECHO, &[], BROWSER).await;
     assert_eq!(anna.final_status().await, 488);
+}
+
+/// Takes subscriptions, as a presence agent would.
+struct Accepts;
+
+impl Agent for Accepts {
+    fn on_request(&self, asked: Asked) {
+        assert_eq!(asked.method(), Method::Subscribe);
+        assert_eq!(asked.caller().aor.as_ref().map(Aor::as_str), Some("anna"));
+        let reply = asked.reply(Status::ACCEPTED).to_tag("t").build();
+        asked.answer(Status::ACCEPTED, reply);
+    }
+}
+
+/// Says nothing.
+struct Silent;
+
+impl Agent for Silent {
+    fn on_request(&self, _: Asked) {}
+}
+
+#[tokio::test]
+async fn an_agent_takes_a_method_and_one_that_says_nothing_is_answered_for() {
+    let server = with_echo().await;
+    let anna = Phone::new("anna", &server).await;
+    let ask = async |method, whom: &str, branch| {
+        let uri = format!("sip:{whom}@scope");
+        let request = anna.request(method, &uri, branch, 1);
+        anna.send(&request.header(HeaderName::To, format!("<{uri}>")).build()).await;
+        anna.final_status().await
+    };
+    assert_eq!(ask(Method::Subscribe, "bob", "s1").await, 489);
+    server.attach_method(Method::Subscribe, Arc::new(Accepts));
+    assert_eq!(ask(Method::Subscribe, "bob", "s2").await, 202);
+    let silent = Aor::of(&Uri::parse("sip:silent@scope").unwrap()).unwrap();
+    server.attach(silent, Arc::new(Silent));
+    assert_eq!(ask(Method::Message, "silent", "m").await, 500);
+    assert_eq!(ask(Method::Invite, "silent", "i").await, 500);
 }

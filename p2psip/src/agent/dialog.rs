@@ -24,12 +24,21 @@ pub struct Dialog {
 }
 
 impl Dialog {
-    /// The callee's side of what a request begins that is answered with this tag (§12.1.1).
+    /// The callee's side of what a request begins that is answered with this tag (§12.1.1). `flow` is the
+    /// Route back on the flow the request came by, if this is the first element it has passed.
     ///
     /// # Errors
     /// [`BadField`], naming what the request lacks.
-    pub fn as_callee(request: &Message, local_tag: &str) -> Result<Dialog, BadField> {
+    pub fn as_callee(
+        request: &Message,
+        local_tag: &str,
+        flow: Option<&str>,
+    ) -> Result<Dialog, BadField> {
         let (from, to) = (request.from()?, request.to()?);
+        let mut routes = record_routes(request)?;
+        if let Some(flow) = flow.filter(|_| routes.is_empty()) {
+            routes.push(flow.to_owned());
+        }
         Ok(Dialog {
             call_id: request.call_id()?.to_owned(),
             local: format!("<{}>;tag={local_tag}", to.uri()),
@@ -37,7 +46,7 @@ impl Dialog {
             local_tag: local_tag.to_owned(),
             remote_tag: from.tag().unwrap_or_default().to_owned(),
             target: contact(request)?,
-            routes: record_routes(request)?,
+            routes,
             local_number: 0,
             remote_number: Some(request.cseq()?.number),
         })
@@ -168,7 +177,7 @@ mod tests {
     #[test]
     fn both_sides_make_requests_the_other_knows() {
         let invite = invite("Record-Route: <sip:two;lr>, <sip:one;lr>\r\n");
-        let mut callee = Dialog::as_callee(&invite, "t").unwrap();
+        let mut callee = Dialog::as_callee(&invite, "t", None).unwrap();
         let answer = Reply::new(&invite, Status::OK).to_tag("t").with_record_routes();
         let answer = answer.header("Contact", "<sip:echo@192.0.2.1>").build();
         let mut caller = Dialog::as_caller(&Message::parse(answer).unwrap()).unwrap();
@@ -192,7 +201,8 @@ mod tests {
     #[test]
     fn a_strict_router_gets_what_it_wants() {
         let mut callee =
-            Dialog::as_callee(&invite("Record-Route: <sip:two>, <sip:one;lr>\r\n"), "t").unwrap();
+            Dialog::as_callee(&invite("Record-Route: <sip:two>, <sip:one;lr>\r\n"), "t", None)
+                .unwrap();
         let bye = built(callee.request(Method::Bye));
         assert_eq!(bye.request_uri().unwrap().as_str(), "sip:two");
         let routes: Vec<_> = bye.routes().map(|r| r.unwrap().uri().as_str().to_owned()).collect();
@@ -205,6 +215,16 @@ mod tests {
             To: <sip:e@scope>\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\n\r\n";
         let request = Message::parse(Bytes::from_static(text.as_bytes())).unwrap();
         let missing = BadField::Missing(HeaderName::Contact);
-        assert_eq!(Dialog::as_callee(&request, "t"), Err(missing));
+        assert_eq!(Dialog::as_callee(&request, "t", None), Err(missing));
+    }
+
+    #[test]
+    fn who_is_near_is_reached_by_the_flow_the_call_came_by() {
+        let mut callee = Dialog::as_callee(&invite(""), "t", Some("<sip:token@us;lr>")).unwrap();
+        let bye = built(callee.request(Method::Bye));
+        assert_eq!(bye.routes().next().unwrap().unwrap().uri().as_str(), "sip:token@us;lr");
+        let far = invite("Record-Route: <sip:one;lr>\r\n");
+        let mut callee = Dialog::as_callee(&far, "t", Some("<sip:token@us;lr>")).unwrap();
+        assert_eq!(built(callee.request(Method::Bye)).routes().count(), 1);
     }
 }

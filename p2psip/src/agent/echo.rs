@@ -175,7 +175,8 @@ async fn answer_call(
             let socket = UdpSocket::bind((here, 0)).await.map_err(failed)?;
             let port = socket.local_addr().map_err(failed)?.port();
             let (state, seen) = watch::channel(Some(number.wrapping_sub(1)));
-            let dialog = Dialog::as_callee(request, &tag)?;
+            let flow = Some(&*asked.caller().route);
+            let dialog = Dialog::as_callee(request, &tag, flow)?;
             let call = Call { dialog, port, state };
             calls.lock().unwrap_or_else(PoisonError::into_inner).insert(call_id.clone(), call);
             let theirs = audio.address.unwrap_or_else(|| asked.caller().source.ip());
@@ -185,7 +186,10 @@ async fn answer_call(
     };
     let reply = asked.reply(Status::OK).to_tag(&tag).with_record_routes();
     let contact = SocketAddr::new(here, asked.line().here(asked.caller().source).port());
-    let reply = reply.header("Contact", format_args!("<sip:{ECHO}@{contact}>"));
+    // By what it came by, so that a phone of one transport has not to find another.
+    let transport = request.top_via()?.transport.as_str().to_ascii_lowercase();
+    let contact = format!("<sip:{ECHO}@{contact};transport={transport}>");
+    let reply = reply.header("Contact", contact);
     let body = described(&offer, here, port);
     let ok = reply.header("Allow", ALLOWED).body("application/sdp", body.as_bytes()).build();
     let acknowledged = repeat(asked, ok, number, state).await;

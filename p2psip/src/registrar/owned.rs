@@ -1,7 +1,7 @@
 //! What this super-node has accepted, for as long as it counts: whose registered flow a request comes by,
 //! and what has to be taken back when a flow is gone, or the phone has registered elsewhere.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::flow::{Flow, Token, TokenKey};
 use crate::location::{Aor, Binding, Bound};
@@ -15,8 +15,9 @@ const BETWEEN_SWEEPS: u32 = 8192;
 #[derive(Debug, Default)]
 pub struct Owned {
     by_aor: HashMap<Aor, Vec<Kept>>,
-    /// Both the flow a REGISTER came by and the one its contact is reached by.
-    by_flow: HashMap<Flow, Vec<Aor>>,
+    /// Both the flow a REGISTER came by and the one its contact is reached by. Another proxy's has many
+    /// names.
+    by_flow: HashMap<Flow, HashSet<Aor>>,
     noted: u32,
 }
 
@@ -64,6 +65,9 @@ impl Owned {
         }
         let mut replaced = Vec::new();
         for (binding, until_ms) in granted {
+            if self.refresh(aor, binding, (came_by, verified), *until_ms, now_ms) {
+                continue;
+            }
             let old = self.take(aor, |kept| binding.replaces(&kept.binding));
             replaced.extend(old.into_iter().filter(|old| old != binding));
             if *until_ms <= now_ms || self.by_aor.len() >= OWNED_MAX {
@@ -74,16 +78,31 @@ impl Owned {
                 _ => came_by,
             };
             for flow in [came_by, reached_by] {
-                let names = self.by_flow.entry(flow).or_default();
-                if !names.contains(aor) {
-                    names.push(aor.clone());
-                }
+                self.by_flow.entry(flow).or_default().insert(aor.clone());
             }
             let (binding, until_ms) = (binding.clone(), *until_ms);
             let kept = Kept { binding, came_by, reached_by, verified, until_ms };
             self.by_aor.entry(aor.clone()).or_default().push(kept);
         }
         replaced
+    }
+
+    /// The usual case: the same once more. Nothing but its time changes.
+    fn refresh(
+        &mut self,
+        aor: &Aor,
+        binding: &Binding,
+        (came_by, verified): (Flow, bool),
+        until_ms: u64,
+        now_ms: u64,
+    ) -> bool {
+        let all = self.by_aor.get_mut(aor).map(Vec::as_mut_slice).unwrap_or_default();
+        let same = |kept: &&mut Kept| kept.came_by == came_by && kept.binding == *binding;
+        let Some(kept) = all.iter_mut().find(same).filter(|_| until_ms > now_ms) else {
+            return false;
+        };
+        (kept.until_ms, kept.verified) = (until_ms, verified);
+        true
     }
 
     /// Whether a flow is one somebody has registered by; and if so, whether with a password.
@@ -141,7 +160,7 @@ impl Owned {
             return;
         }
         if let Some(names) = self.by_flow.get_mut(flow) {
-            names.retain(|name| name != aor);
+            names.remove(aor);
             if names.is_empty() {
                 self.by_flow.remove(flow);
             }

@@ -8,7 +8,7 @@ use super::todo::Todo;
 use crate::agent::Listener;
 use crate::flow::{Carrier, Flow};
 use crate::message::{Edit, HeaderName, Message, Method};
-use crate::proxy::{Destination, Pop, Target};
+use crate::proxy::{Destination, Pop, Target, Way, route};
 use crate::server::metrics::Metrics;
 use crate::server::shared::Shared;
 use crate::transaction::TransactionId;
@@ -85,6 +85,8 @@ impl Shard {
         let method = request.method()?;
         let edit = passed(shared, request, (target, call.pop), (&flow, &branch))?;
         let neighbour = shared.domain().is_other_node(flow.peer);
+        // An owner may have come to the overlay before this node has heard of it.
+        let to_owner = target.route.is_some() && matches!(target.destination, Destination::Hop(..));
         let mut edit = identified(edit.mark_via(call.mark), call, neighbour);
         if let Some((towards_caller, towards_callee)) = record_routes(shared, call, target, &flow) {
             edit = edit.push_record_route(towards_caller).push_record_route(towards_callee);
@@ -97,7 +99,8 @@ impl Shard {
         let client = self.table.begin(&bytes, &branch, method, flow, reliable, now_ms).ok()?;
         Metrics::add(&shared.metrics.forwarded);
         let silence = if method == Method::Invite { SILENCE_INVITE_T1 } else { SILENCE_T1 };
-        let silent_ms = neighbour.then_some(now_ms + silence * shared.config.timers.t1_ms);
+        let awaited = neighbour || to_owner;
+        let silent_ms = awaited.then_some(now_ms + silence * shared.config.timers.t1_ms);
         self.silent.extend(silent_ms.map(|at_ms| (at_ms, client)));
         self.clients.insert(client, Client { owner: Owner::Call(id, number), silent_ms });
         if call.branches.len() <= number {
@@ -120,15 +123,20 @@ impl Shard {
         now_ms: u64,
         out: &mut Vec<Todo>,
     ) -> Option<()> {
+        let along = |destination| (Target::to(destination), Pop { first: 0, last: false });
         let own_way = || {
-            let route = request.routes().next().and_then(Result::ok).map(|route| route.uri());
-            // Of our own Routes, which a call through this node has, this very node reads the tokens.
-            Destination::of(&route.or_else(|| request.request_uri().ok())?)
+            // Of its Routes those of this node are read here.
+            if let Ok(Way::On(target, pop)) = route(request, &shared.domain(), &shared.tokens) {
+                return Some((target, pop));
+            }
+            let next = request.routes().next().and_then(Result::ok).map(|route| route.uri());
+            Destination::of(&next.or_else(|| request.request_uri().ok())?).map(along)
         };
-        let flow = shared.flow_of(destination.or_else(own_way)?)?;
+        let (target, pop) = destination.map(along).or_else(own_way)?;
+        let flow = shared.flow_of(target.destination)?;
         self.unique = self.unique.wrapping_add(1);
         let branch = shared.branches.make(request, self.unique).ok()?;
-        let bytes = Edit::new(request).push_via(via(shared, &flow, &branch)).finish();
+        let bytes = passed(shared, request, (&target, pop), (&flow, &branch))?.finish();
         let (method, reliable) = (request.method()?, flow.carrier.is_reliable());
         if method == Method::Ack {
             out.push(Todo::Send { id: None, flow, bytes });

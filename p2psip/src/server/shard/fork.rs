@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::call::{Call, Identity, Stage};
 use super::state::{Client, Owner, Shard, tag};
 use super::todo::Todo;
-use crate::message::{Edit, Message, Method, Rejection, Reply, Status, cancel_for};
+use crate::message::{Edit, HeaderName, Message, Method, Rejection, Reply, Status, cancel_for};
 use crate::proxy::{Act, Fork, TIMER_C_MS, Target};
 use crate::server::shared::Shared;
 use crate::transaction::TransactionId;
@@ -141,7 +141,9 @@ impl Shard {
                 }
                 Act::Forward(response, challenges) => {
                     let Some(status) = response.status() else { continue };
+                    // Nobody says who answers: no phone is believed, and no super-node asks.
                     let mut edit = Edit::new(&response).pop_via();
+                    edit = edit.strip(HeaderName::PAssertedIdentity);
                     for (name, value) in &challenges {
                         edit = edit.add(name.as_str(), value);
                     }

@@ -106,7 +106,9 @@ impl Shard {
             return None;
         }
         let from = call.request.from().ok()?.uri();
-        if !call.is_initial() || domain.is_here(peer.ip(), peer.port()) {
+        // A tag alone makes no dialog: those that pass here have a token of ours, or are an agent's.
+        let in_dialog = !call.is_initial() && !matches!(call.stage, Stage::Person(_));
+        if in_dialog || domain.is_here(peer.ip(), peer.port()) {
             return None;
         }
         call.identity = Identity::Open;
@@ -314,5 +316,7 @@ fn caller(shared: &Shared, request: &Message, flow: &Flow, identity: Identity) -
         Identity::Neighbour => asserted,
         Identity::Aside | Identity::Open => false,
     };
-    Caller { source: flow.peer, aor, verified }
+    let (token, here) = (shared.tokens.of_flow(flow), shared.here(flow.peer));
+    let route = format!("<sip:{token}@{here};lr>");
+    Caller { source: flow.peer, aor, verified, route }
 }
