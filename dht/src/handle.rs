@@ -7,8 +7,8 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use base::limits::{REPLICAS, SECRET_MAX};
 use base::{
-    Entry, EntryId, Key, Lifetime, NodeId, Place, Secret, SecretTag, Sha1Digest, SigningKey, State,
-    Ttl, Value, ValueHash, Version,
+    Entry, EntryId, Key, Lifetime, NodeId, Place, Secret, SecretTag, Sha1Digest, SignatureCache,
+    SigningKey, State, Ttl, Value, ValueHash, Version,
 };
 use libp2p_identity::Keypair;
 use tokio::sync::{Semaphore, mpsc};
@@ -184,6 +184,7 @@ impl Dht {
             view: ArcSwap::from_pointee(unsettled),
             lamport: LamportClock::default(),
             meters: Meters::default(),
+            signatures: SignatureCache::default(),
             started: parts.started,
             events,
             leases: Leases::default(),

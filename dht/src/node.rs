@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use base::{Entry, SigningKey};
+use base::{Entry, SignatureCache, SigningKey};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
 use tracing::warn;
@@ -33,6 +33,8 @@ pub(crate) struct Node {
     pub(crate) view: ArcSwap<View>,
     pub(crate) lamport: LamportClock,
     pub(crate) meters: Meters,
+    /// Signatures that were found right.
+    pub(crate) signatures: SignatureCache,
     pub(crate) started: Instant,
     /// Who is told of changes here, and what this node is told of.
     pub(crate) leases: Leases,
@@ -121,7 +123,13 @@ impl Node {
     /// Runs `act` with what an operation sees of this node.
     pub(crate) fn with_context<T>(&self, act: impl FnOnce(&Context<'_>) -> T) -> T {
         let view = self.view.load();
-        act(&Context { now: self.now(), view: &view, lamport: &self.lamport, meters: &self.meters })
+        act(&Context {
+            now: self.now(),
+            view: &view,
+            lamport: &self.lamport,
+            meters: &self.meters,
+            signatures: &self.signatures,
+        })
     }
 
     /// Sends a request, to this node itself without a detour.

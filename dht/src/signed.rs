@@ -27,8 +27,9 @@ impl Dht {
     /// has signed something since, else as [`Dht::put`].
     pub async fn put_signed(&self, key: &Key, signed: Signed) -> Result<Receipt, DhtError> {
         let place = key.place();
-        signed.check(&place).map_err(|wrong| DhtError::Forged(wrong.to_string()))?;
         let node = self.node();
+        let checked = node.signatures.check(&signed, &place);
+        checked.map_err(|wrong| DhtError::Forged(wrong.to_string()))?;
         node.meters.puts.add(1);
         let asked = Instant::now();
         let entry = move |_: Version| {
@@ -58,6 +59,7 @@ impl Dht {
     ) -> Result<SignedPage, DhtError> {
         let place = key.place();
         self.node().meters.gets.add(1);
+        let signatures = &self.node().signatures;
         let mut page = SignedPage { entries: Vec::new(), next: None };
         loop {
             let (entries, bytes) = (LISTING_ENTRIES, LISTING_BYTES);
@@ -65,11 +67,12 @@ impl Dht {
             let part = self.read(get, Consistency::Quorum).await?;
             for entry in &part.entries {
                 after = Some(entry.id());
-                // Replicas' answers were looked at before they were merged; this is what makes it so.
+                // Replicas' answers were looked at before they were merged, and are remembered; this is
+                // what makes it so.
                 let verified = entry
                     .as_signed()
                     .filter(|signed| !signed.is_removal())
-                    .and_then(|signed| signed.clone().verify(&place).ok());
+                    .and_then(|signed| signatures.verify(signed.clone(), &place).ok());
                 page.entries.extend(verified);
                 if page.entries.len() >= max.max(1) {
                     page.next = after;

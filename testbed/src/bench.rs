@@ -9,6 +9,7 @@ mod report;
 mod rows;
 mod rpc;
 mod services;
+mod signed;
 mod start;
 mod store;
 mod watch;
@@ -34,6 +35,8 @@ pub(crate) enum Name {
     Watch,
     /// What a lookup of a service costs, in a large overlay and of ten thousand providers.
     Services,
+    /// Signed entries checked in a second, against the library that checks them.
+    Signed,
     /// How one client's flood delays others, at a super-node alone and at one of three.
     Flood,
     /// The overlay against UDP, OpenDHT and the database: up to 72 nodes, some minutes.
@@ -90,6 +93,7 @@ pub(crate) fn run(name: Name, settings: &Settings) -> Result<()> {
         Name::Start => start::measure(settings)?,
         Name::Watch => watch::measure(settings)?,
         Name::Services => services::measure(settings)?,
+        Name::Signed => signed::measure(settings)?,
         Name::Flood => flood::measure(settings)?,
         Name::Dht => overlay::measure(settings)?,
     };

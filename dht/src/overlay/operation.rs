@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::NodeId;
+use base::{NodeId, SignatureCache};
 
 use super::view::View;
 use super::{Now, Peer};
@@ -36,6 +36,7 @@ pub(crate) struct Context<'a> {
     pub(crate) view: &'a View,
     pub(crate) lamport: &'a LamportClock,
     pub(crate) meters: &'a Meters,
+    pub(crate) signatures: &'a SignatureCache,
 }
 
 /// What an operation wants done.

@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use base::limits::VALUE_MAX;
-use base::{Entry, EntryId, NodeId};
+use base::{Entry, EntryId, NodeId, SignatureCache};
 
 use super::Now;
 use super::detector::UNANSWERED;
@@ -244,7 +244,7 @@ impl Operation for Read {
         let Some(targets) = &mut self.targets else { return };
         let Some(target) = targets.get_mut(at) else { return };
         match reply {
-            Ok(Reply::Listed(listing)) if fits(&self.get, &listing) => {
+            Ok(Reply::Listed(listing)) if fits(&self.get, &listing, context.signatures) => {
                 target.state = TargetState::Done;
                 self.listings.retain(|(from, _)| *from != at);
                 self.listings.push((at, listing));
@@ -299,9 +299,12 @@ impl Operation for Read {
 
 /// Whether a listing keeps to what was asked for, and all that is signed in it was. One that does not is
 /// a lie.
-fn fits(get: &Get, listing: &Listing) -> bool {
+fn fits(get: &Get, listing: &Listing, signatures: &SignatureCache) -> bool {
     let within = |id: EntryId| {
         get.after.is_none_or(|after| id > after) && get.until.is_none_or(|until| id <= until)
+    };
+    let signed = |entry: &Entry| {
+        entry.as_signed().is_none() || signatures.check_entry(entry, &get.place).is_ok()
     };
     let bytes: usize = listing.entries.iter().map(Entry::cost).sum();
     // A list is cut only where it is full: else one entry at a time could be listed for ever.
@@ -310,7 +313,7 @@ fn fits(get: &Get, listing: &Listing) -> bool {
     listing.entries.len() <= get.entries
         && (is_full || !listing.more)
         && listing.entries.iter().all(|entry| within(entry.id()))
-        && listing.entries.iter().all(|e| e.as_signed().is_none() || e.check(&get.place).is_ok())
+        && listing.entries.iter().all(signed)
 }
 
 /// Puts answers together: of each entry the copy that wins, as far as all answers reach.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use base::{Key, Lifetime, SecretTag, Value, Version};
+use base::{Key, Lifetime, SecretTag, SignatureCache, Value, Version};
 
 use super::*;
 use crate::lamport::LamportClock;
@@ -15,6 +15,7 @@ struct Bench {
     view: View,
     lamport: LamportClock,
     meters: Meters,
+    signatures: SignatureCache,
     read: Read,
     wants: Wants,
     now: Now,
@@ -42,6 +43,7 @@ impl Bench {
             view: view(nodes),
             lamport: LamportClock::default(),
             meters: Meters::default(),
+            signatures: SignatureCache::default(),
             read: Read::new(get, consistency),
             wants: Wants::default(),
             now: Duration::ZERO,
@@ -60,6 +62,7 @@ impl Bench {
             view: &self.view,
             lamport: &self.lamport,
             meters: &self.meters,
+            signatures: &self.signatures,
         };
         act(&mut self.read, &context, &mut self.wants);
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use base::{Key, Lifetime, SecretTag, Value};
+use base::{Key, Lifetime, SecretTag, SignatureCache, Value};
 
 use super::*;
 use crate::lamport::LamportClock;
@@ -15,6 +15,7 @@ struct Bench {
     view: View,
     lamport: LamportClock,
     meters: Meters,
+    signatures: SignatureCache,
     write: Write<Box<dyn Fn(Version) -> Entry>>,
     wants: Wants,
     now: Now,
@@ -43,6 +44,7 @@ impl Bench {
             view: view(nodes),
             lamport: LamportClock::default(),
             meters: Meters::default(),
+            signatures: SignatureCache::default(),
             write: Write::new(Key::new("k").unwrap().place(), entry, room),
             wants: Wants::default(),
             now: Duration::ZERO,
@@ -60,6 +62,7 @@ impl Bench {
             view: &self.view,
             lamport: &self.lamport,
             meters: &self.meters,
+            signatures: &self.signatures,
         };
         act(&mut self.write, &context, &mut self.wants);
     }
