@@ -79,7 +79,7 @@ pub(crate) fn arrives(
     if signed.is_removal() || is_superseded(node, place, entry) {
         return Ok(None);
     }
-    let read = signed.clone().verify(place).map_err(|wrong| wrong.to_string());
+    let read = node.signatures.verify(signed.clone(), place).map_err(|wrong| wrong.to_string());
     let read = read.and_then(|signed| Claim::read(&signed, place).map_err(|no| no.to_string()));
     let claim = read.map_err(|why| Reply::refused(Refusal::Malformed, &why))?;
     let author = signed.author();

@@ -107,8 +107,9 @@ impl Dht {
             return Err(forged(base::ClaimError::NoClaim.to_string()));
         }
         if !signed.is_removal() {
-            let place = name.key().place();
-            let verified = signed.clone().verify(&place).map_err(|no| forged(no.to_string()))?;
+            let (place, signatures) = (name.key().place(), &self.node().signatures);
+            let verified =
+                signatures.verify(signed.clone(), &place).map_err(|no| forged(no.to_string()))?;
             let claim = Claim::read(&verified, &place).map_err(|no| forged(no.to_string()))?;
             if claim.name != *name {
                 return Err(forged(format!("the claim is for '{}'", claim.name)));
@@ -253,7 +254,8 @@ impl Dht {
         let get = Get { place, after, until, entries: 1, bytes: LISTING_BYTES };
         let part = self.read(get, Consistency::Quorum).await?;
         let signed = part.entries.into_iter().find_map(|entry| entry.as_signed().cloned());
-        Ok(signed.and_then(|signed| signed.verify(&place).ok()))
+        let signatures = &self.node().signatures;
+        Ok(signed.and_then(|signed| signatures.verify(signed, &place).ok()))
     }
 }
 

@@ -199,7 +199,7 @@ impl Operation for Consult {
 
 #[cfg(test)]
 mod tests {
-    use base::{NodeId, SigningKey};
+    use base::{NodeId, SignatureCache, SigningKey};
 
     use super::*;
     use crate::lamport::LamportClock;
@@ -228,6 +228,7 @@ mod tests {
         view: View,
         lamport: LamportClock,
         meters: Meters,
+        signatures: SignatureCache,
         consult: Consult,
         wants: Wants,
         now: Now,
@@ -240,6 +241,7 @@ mod tests {
                 view,
                 lamport: LamportClock::default(),
                 meters: Meters::default(),
+                signatures: SignatureCache::default(),
                 consult: Consult::new(Place::of(b"name"), NONCE),
                 wants: Wants::default(),
                 now: Now::ZERO,
@@ -249,8 +251,8 @@ mod tests {
         }
 
         fn step(&mut self, act: impl FnOnce(&mut Consult, &Context<'_>, &mut Wants)) {
-            let Bench { view, lamport, meters, consult, wants, now } = self;
-            act(consult, &Context { now: *now, view, lamport, meters }, wants);
+            let Bench { view, lamport, meters, signatures, consult, wants, now } = self;
+            act(consult, &Context { now: *now, view, lamport, meters, signatures }, wants);
         }
 
         /// The one asked at so many answers that it endorses this claimant, signed with a nonce.
