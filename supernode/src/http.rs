@@ -19,6 +19,7 @@
 mod admission;
 mod body;
 mod budget;
+mod debts;
 mod door;
 mod gate;
 mod guests;

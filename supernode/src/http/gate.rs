@@ -1,19 +1,24 @@
 //! The gate through which every request passes that costs something: a thin layer of waking over
 //! [`Turns`], which decides whose turn it is.
 //!
-//! A source that is alone just passes ([`Solitude`]). A request passes once it has arrived whole, so that a slow sender holds nothing here. Whoever
-//! waits long for an event and not for the overlay must leave the gate for that time: the slots are
-//! for work.
+//! A source that is alone just passes ([`Solitude`]). A request passes once it has arrived whole, so
+//! that a slow sender holds nothing here. Whoever waits long for an event and not for the overlay must
+//! leave the gate for that time: the slots are for work.
+//!
+//! A source in company is paced: it gets a third of the time of the threads it may run on. Turns alone
+//! let a flood keep all processors busy, and then others wait for those instead: of this node, of
+//! its disk, and of the super-nodes that keep what it asks for.
 
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
+use super::debts::Debts;
 use super::solitude::Solitude;
 use super::turns::{Arrival, Bounds, Ticket, Turns};
 use crate::source::Source;
@@ -31,11 +36,24 @@ const IN_LINE_MAX_LOOPBACK: usize = 512;
 /// seconds had better know that the node is overloaded.
 const WAIT_MAX: Duration = Duration::from_secs(2);
 
+/// How long a source pays for each moment that its requests keep all its threads busy.
+const PRICE: u32 = 3;
+/// What a request costs before it comes here and after: its bytes are read and written.
+const AROUND: Duration = Duration::from_micros(10);
+/// What one costs that waits for a disk or other super-nodes, there and on the way.
+const ELSEWHERE: Duration = Duration::from_micros(100);
+/// Shorter rests are put off: the runtime's clock has steps of a millisecond.
+const REST_MIN: Duration = Duration::from_millis(1);
+
 /// The gate of a node.
 #[derive(Debug)]
 pub struct Gate {
     solitude: Solitude,
     turns: Mutex<Turns<Source, oneshot::Sender<()>>>,
+    debts: Mutex<Debts<Source>>,
+    /// Threads that one source may keep busy.
+    running: u32,
+    started: Instant,
 }
 
 /// Too many wait, or one has waited too long: nothing was done, and trying again is safe.
@@ -48,7 +66,13 @@ impl Gate {
     pub fn new(threads: usize) -> Gate {
         let running = threads.saturating_sub(1).max(1);
         let bounds = Bounds { slots: SLOTS, running, waiting: WAITING_MAX };
-        Gate { solitude: Solitude::new(), turns: Mutex::new(Turns::new(bounds)) }
+        Gate {
+            solitude: Solitude::new(),
+            turns: Mutex::new(Turns::new(bounds)),
+            debts: Mutex::new(Debts::new()),
+            running: u32::try_from(running).unwrap_or(u32::MAX),
+            started: Instant::now(),
+        }
     }
 
     /// Does work for a source when it is its turn.
@@ -57,15 +81,9 @@ impl Gate {
             return Ok(work.await);
         }
         let mut turn = self.enter(source).await?;
+        turn.rest().await;
         let mut work = pin!(work);
-        // Up to here, or until it first has to wait, it needs a thread.
-        match poll_fn(|cx| Poll::Ready(work.as_mut().poll(cx))).await {
-            Poll::Ready(done) => Ok(done),
-            Poll::Pending => {
-                turn.pause();
-                Ok(work.await)
-            }
-        }
+        Ok(poll_fn(|cx| turn.poll(work.as_mut(), cx)).await)
     }
 
     async fn enter(&self, source: Source) -> Result<Turn<'_>, Busy> {
@@ -77,7 +95,7 @@ impl Gate {
             wake
         });
         match (arrival, woken) {
-            (Arrival::Runs, _) => Ok(Turn { gate: self, source, running: true }),
+            (Arrival::Runs, _) => Ok(Turn::begin(self, source)),
             (Arrival::Waits(ticket), Some(waking)) => {
                 let waiting = Waiting { gate: self, source, ticket, waking, over: false };
                 timeout(WAIT_MAX, waiting.turn()).await.unwrap_or(Err(Busy))
@@ -91,6 +109,14 @@ impl Gate {
         while let Some(wake) = turns.next() {
             let _ = wake.send(());
         }
+    }
+
+    fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    fn debts(&self) -> MutexGuard<'_, Debts<Source>> {
+        self.debts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn turns(&self) -> MutexGuard<'_, Turns<Source, oneshot::Sender<()>>> {
@@ -111,7 +137,7 @@ impl<'a> Waiting<'a> {
     async fn turn(mut self) -> Result<Turn<'a>, Busy> {
         (&mut self.waking).await.map_err(|_| Busy)?;
         self.over = true;
-        Ok(Turn { gate: self.gate, source: self.source, running: true })
+        Ok(Turn::begin(self.gate, self.source))
     }
 }
 
@@ -133,9 +159,35 @@ struct Turn<'a> {
     gate: &'a Gate,
     source: Source,
     running: bool,
+    /// What it cost so far.
+    cost: Duration,
 }
 
-impl Turn<'_> {
+impl<'a> Turn<'a> {
+    fn begin(gate: &'a Gate, source: Source) -> Turn<'a> {
+        Turn { gate, source, running: true, cost: Duration::ZERO }
+    }
+
+    /// Waits until what the source's requests took before is paid for.
+    async fn rest(&self) {
+        let rest = self.gate.debts().rest(&self.source, self.gate.now());
+        if rest >= REST_MIN {
+            sleep(rest).await;
+        }
+    }
+
+    /// Goes on with the work, on this thread. Until it first has to wait it needs that for itself.
+    fn poll<W: Future>(&mut self, work: Pin<&mut W>, cx: &mut Context<'_>) -> Poll<W::Output> {
+        let began = Instant::now();
+        let polled = work.poll(cx);
+        self.cost += began.elapsed();
+        if polled.is_pending() && self.running {
+            self.cost += ELSEWHERE;
+            self.pause();
+        }
+        polled
+    }
+
     fn pause(&mut self) {
         self.running = false;
         let mut turns = self.gate.turns();
@@ -146,6 +198,8 @@ impl Turn<'_> {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
+        let price = (self.cost + AROUND) * PRICE / self.gate.running;
+        self.gate.debts().charge(self.source, price, self.gate.now());
         let mut turns = self.gate.turns();
         turns.leave(self.source, self.running);
         Gate::wake(turns);
@@ -158,8 +212,10 @@ mod tests {
     use std::sync::Arc;
 
     use tokio::sync::Semaphore;
+    use tokio::task::JoinSet;
     use tokio::task::yield_now;
 
+    use super::super::debts::CREDIT;
     use super::*;
 
     fn source(last: u8) -> Source {
@@ -216,6 +272,34 @@ mod tests {
         go.add_permits(1);
         settle().await;
         assert_eq!(gate.pass(source(1), async {}).await, Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flood_in_company_gets_a_share_of_the_time_and_who_asks_little_does_not_wait() {
+        const FLOOD: u32 = 5000;
+        // Those under way at the end are not paid for.
+        const MARGIN: Duration = Duration::from_millis(30);
+        let gate = in_company(2).await;
+        let began = Instant::now();
+        let flood = (0..50).map(|_| {
+            let gate = Arc::clone(&gate);
+            async move {
+                for _ in 0..FLOOD / 50 {
+                    gate.pass(source(1), yield_now()).await.unwrap();
+                }
+            }
+        });
+        let flood: JoinSet<()> = flood.collect();
+        for _ in 0..20 {
+            sleep(Duration::from_millis(5)).await;
+            let asked = Instant::now();
+            assert_eq!(gate.pass(source(2), async {}).await, Ok(()));
+            assert_eq!(asked.elapsed(), Duration::ZERO);
+        }
+        flood.join_all().await;
+        // The clock stands still while they compute: this is what they cost beside.
+        let paid = (AROUND + ELSEWHERE) * PRICE * FLOOD;
+        assert!(began.elapsed() >= paid - CREDIT - MARGIN, "{:?}", began.elapsed());
     }
 
     #[tokio::test]

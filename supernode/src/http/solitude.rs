@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use crate::source::Source;
 
-/// For how many requests after another's a source has company: a second of the worst flood.
-const COMPANY: u32 = 50_000;
+/// For how many requests after another's a source has company: a second or more of the worst flood,
+/// which is paced then.
+const COMPANY: u32 = 10_000;
 /// Most requests in work that passed so: as many as one source may hold in the lines.
 const ALONE_MAX: usize = 224;
 /// Nobody was here yet. No source's number: it would be an address that IPv6 does not give out.

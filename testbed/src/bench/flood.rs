@@ -1,5 +1,6 @@
 //! One client that asks as much as it can, and how long others wait for it: at a super-node alone,
-//! at one of three, and, for what the machine itself costs, at one that nobody floods.
+//! at one of three, and, for what the machine itself costs, at one that nobody floods. The same once
+//! more with a client that gives way to all else on this machine, as one on another machine would.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -28,6 +29,9 @@ const OTHERS: Client = Client {
     every: Some(Duration::from_millis(10)),
 };
 
+/// As much as a thread may give way.
+const GIVES_WAY: i32 = 19;
+
 /// The project's own: others wait at most three times as long.
 const FLOOR: f64 = 3.0;
 
@@ -35,8 +39,18 @@ const FLOOR: f64 = 3.0;
 struct Side {
     cluster: Cluster,
     flood: [Requests; 2],
+    /// Whether the flood's client gives way to all else.
+    gives_way: bool,
     rounds: Vec<Round>,
 }
+
+/// What is flooded: how it is told, how many super-nodes, and whether the client gives way.
+const SIDES: [(&str, usize, bool); 4] = [
+    ("alone", 1, false),
+    ("one of three", 3, false),
+    ("alone, the client gives way", 1, true),
+    ("one of three, the client gives way", 3, true),
+];
 
 struct Round {
     calm: Load,
@@ -50,18 +64,18 @@ struct Round {
 pub(super) fn measure(settings: &Settings) -> Result<Report> {
     let dir = settings.temp_dir()?;
     let mut choice = Choice::seeded(fresh_seed());
-    let mut start = |label, nodes| -> Result<Side> {
+    let mut start = |label: &str, nodes, gives_way| -> Result<Side> {
         let data = Some(dir.path().join(label));
         let cluster = Cluster::serving(&Shape { nodes, data, base_http: None }, &mut choice)?;
         fill(cluster.http()[0])?;
         let flood = [Requests::gets(KEYS)?, Requests::puts(KEYS)?];
-        Ok(Side { cluster, flood, rounds: Vec::new() })
+        Ok(Side { cluster, flood, gives_way, rounds: Vec::new() })
     };
-    let beside = start("beside", 1)?;
+    let beside = start("beside", 1, false)?;
     let quiet = beside.cluster.http()[0];
     let mut sides = Vec::new();
-    for (label, nodes) in [("alone", 1), ("one of three", 3)] {
-        let mut side = start(label, nodes)?;
+    for (label, nodes, gives_way) in SIDES {
+        let mut side = start(label, nodes, gives_way)?;
         for _ in 0..settings.rounds() {
             side.round(quiet, settings.turn()).context(label)?;
         }
@@ -98,11 +112,15 @@ impl Side {
             move || on_a_thread(async move { OTHERS.drive(server, &gets, until).await })
         };
         let calm = others(server)()?;
-        let [get, put] = self.flood.clone();
+        let ([get, put], gives_way) = (self.flood.clone(), self.gives_way);
         // The others have a thread of their own, so as not to wait behind the flood before they
         // have asked.
         let (flood, flooded, beside) = std::thread::scope(|scope| {
             let flood = scope.spawn(move || {
+                if gives_way {
+                    // Of this thread alone, on Linux.
+                    rustix::process::nice(GIVES_WAY).context("cannot give way")?;
+                }
                 on_a_thread(async move {
                     let (gets, puts) =
                         (FLOOD.drive(server, &get, until), FLOOD.drive(server, &put, until));
@@ -146,6 +164,8 @@ fn tell(report: &mut Report, label: &str, rounds: &[Round]) {
     add("others' p99, flooded ÷ calm", ratio, "×", Floor::AtMost(FLOOR));
     let beside: fn(&Round) -> f64 = |r| r.beside.p99_us / r.calm.p99_us;
     add("the same at a node beside that nobody floods", beside, "×", Floor::None);
+    let both: fn(&Round) -> f64 = |r| r.flooded.p99_us / r.beside.p99_us;
+    add("others' p99, flooded ÷ at the node beside", both, "×", Floor::None);
     add("others' requests refused", |r| r.flooded.refused as f64, "", Floor::AtMost(0.0));
     add("the flood's gets", |r| r.flood[0].rate, "/s", Floor::None);
     add("the flood's puts", |r| r.flood[1].rate, "/s", Floor::None);
