@@ -17,7 +17,7 @@ mod target;
 
 pub use branch::Branch;
 pub use fork::{Act, Fork};
-pub use media::reachable;
+pub use media::{LOST, lost, reachable};
 pub use route::{Pop, Way, route};
 pub use target::{Destination, Target, targets};
 

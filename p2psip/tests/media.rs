@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use p2psip::agent::{Agent, Asked, ECHO, Echo};
 use p2psip::location::Aor;
-use p2psip::message::{HeaderName, Method, Status, Uri};
+use p2psip::message::{HeaderName, Method, Reply, Status, Uri};
 use p2psip::sdp::Sdp;
 use p2psip::server::Server;
 use tokio::net::UdpSocket;
@@ -41,6 +41,35 @@ async fn a_browser_s_call_to_a_plain_phone_fails_before_it_rings() {
     let carl = Phone::new("carl", &server).await;
     carl.invite("bob").await;
     assert_eq!(bob.heard().await.from().unwrap().uri().user(), Some("carl"));
+}
+
+#[tokio::test]
+async fn a_call_that_is_answered_from_another_family_is_hung_up_and_says_why() {
+    let server = server(|_| {}).await;
+    let (anna, bob) = (Phone::new("anna", &server).await, Phone::new("bob", &server).await);
+    bob.register("").await;
+    let offer = "v=0\r\nc=IN IP4 127.0.0.1\r\nm=audio 4000 RTP/AVP 0\r\n";
+    anna.invite_with("bob", &[], offer).await;
+    let invite = bob.heard().await;
+    let answer = Reply::new(&invite, Status::OK).to_tag("t").header("Contact", bob.contact());
+    let sdp = b"v=0\r\nc=IN IP6 ::1\r\nm=audio 4000 RTP/AVP 0\r\n";
+    bob.send(&answer.body("application/sdp", sdp).build()).await;
+    for method in [Method::Ack, Method::Bye] {
+        let heard = bob.heard().await;
+        assert_eq!(heard.method(), Some(method));
+        assert_eq!(heard.to().unwrap().tag(), Some("t"));
+        if method == Method::Bye {
+            bob.answer(&heard, 200).await;
+        }
+    }
+    let refused = loop {
+        let message = anna.heard().await;
+        if message.status() != Some(Status::TRYING) {
+            break message;
+        }
+    };
+    assert_eq!(refused.status(), Some(Status::NOT_ACCEPTABLE_HERE));
+    assert!(refused.fields_of(HeaderName::Warning).next().unwrap().value.starts_with(b"301 "));
 }
 
 #[tokio::test]

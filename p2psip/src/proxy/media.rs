@@ -3,7 +3,8 @@
 //!
 //! Sure is: what is offered is WebRTC's alone and the phone does plain RTP alone, or the other way round;
 //! and what is offered is wanted at an address of the caller's own machine (`127.0.0.1`) by a callee who
-//! is on another. Families of addresses are not: a phone that registers by IPv6 may well have IPv4.
+//! is on another. Families of addresses are not: a phone that registers by IPv6 may well have IPv4. That is
+//! sure once it has answered ([`lost`]), and then it is hung up.
 
 use std::net::IpAddr;
 
@@ -49,6 +50,27 @@ pub fn reachable(
         }
         _ => Ok(left),
     }
+}
+
+/// Whether an answer wants its media where nobody can send it who wants his as offered: one has IPv4 alone
+/// and the other IPv6 alone.
+pub fn lost(offer: &Message, answer: &Message) -> bool {
+    let family = |message| Sdp::of(message).and_then(|sdp| family(&sdp));
+    matches!((family(offer), family(answer)), (Some(one), Some(other)) if one != other)
+}
+
+/// What is said of that.
+pub const LOST: &str = "301 scope \"One phone has IPv4 media only, and the other IPv6\"";
+
+/// Whether all media is wanted at IPv4 addresses, or all at IPv6: not known if there are more addresses, or
+/// names, or none (on hold).
+fn family(sdp: &Sdp<'_>) -> Option<bool> {
+    let mut families = sdp.wanted().map(|stream| {
+        let ip = stream.address.filter(|ip| !ip.is_unspecified() && !stream.has_candidates())?;
+        Some(ip.to_canonical().is_ipv4())
+    });
+    let first = families.next()??;
+    families.all(|family| family == Some(first)).then_some(first)
 }
 
 /// The code of a Warning, and its text.
@@ -116,6 +138,21 @@ mod tests {
         assert_eq!(left(&phone, "192.0.2.7", &[]), Ok(0));
         let silent = Message::parse(Bytes::from("INVITE sip:b@scope SIP/2.0\r\n\r\n")).unwrap();
         assert_eq!(left(&silent, "192.0.2.7", &[WebRtc]), Ok(1));
+    }
+
+    #[test]
+    fn phones_of_two_families_do_not_hear_each_other() {
+        let six = |lines: &str| {
+            let sdp = format!("v=0\r\nc=IN IP6 2001:db8::1\r\nm=audio 4 RTP/AVP 0\r\n{lines}");
+            let text = format!("SIP/2.0 200 OK\r\nContent-Type: application/sdp\r\n\r\n{sdp}");
+            Message::parse(Bytes::from(text)).unwrap()
+        };
+        let four = offer("192.0.2.7", "RTP/AVP");
+        assert!(lost(&four, &six("")));
+        assert!(!lost(&four, &four) && !lost(&six(""), &six("")));
+        assert!(!lost(&four, &six("a=candidate:1\r\n")), "it may have more addresses");
+        assert!(!lost(&four, &six("m=audio 6 RTP/AVP 0\r\nc=IN IP4 192.0.2.8\r\n")));
+        assert!(!lost(&offer("0.0.0.0", "RTP/AVP"), &six("")), "it is on hold");
     }
 
     #[test]

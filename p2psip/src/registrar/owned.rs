@@ -2,6 +2,7 @@
 //! and what has to be taken back when a flow is gone, or the phone has registered elsewhere.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use crate::flow::{Flow, Token, TokenKey};
 use crate::location::{Aor, Binding, Bound};
@@ -49,12 +50,12 @@ impl Owned {
         self.by_aor.get(aor).is_some_and(|kept| kept.iter().any(|kept| kept.until_ms > now_ms))
     }
 
-    /// Notes bindings that were granted to who registered by a flow, with when they are over; `verified`
+    /// Notes bindings that were granted to who registered by a flow, with how long they last; `verified`
     /// if by a password. Returns those of this node they replace.
     pub fn note(
         &mut self,
         aor: &Aor,
-        granted: &[(Binding, u64)],
+        granted: &[(Binding, Duration)],
         (came_by, verified): (Flow, bool),
         tokens: &TokenKey,
         now_ms: u64,
@@ -64,13 +65,15 @@ impl Owned {
             self.sweep(now_ms);
         }
         let mut replaced = Vec::new();
-        for (binding, until_ms) in granted {
-            if self.refresh(aor, binding, (came_by, verified), *until_ms, now_ms) {
+        for (binding, lifetime) in granted {
+            let lifetime = u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX);
+            let until_ms = now_ms.saturating_add(lifetime);
+            if self.refresh(aor, binding, (came_by, verified), until_ms, now_ms) {
                 continue;
             }
             let old = self.take(aor, |kept| binding.replaces(&kept.binding));
             replaced.extend(old.into_iter().filter(|old| old != binding));
-            if *until_ms <= now_ms || self.by_aor.len() >= OWNED_MAX {
+            if until_ms <= now_ms || self.by_aor.len() >= OWNED_MAX {
                 continue;
             }
             let reached_by = match tokens.read(&binding.token, "") {
@@ -80,7 +83,7 @@ impl Owned {
             for flow in [came_by, reached_by] {
                 self.by_flow.entry(flow).or_default().insert(aor.clone());
             }
-            let (binding, until_ms) = (binding.clone(), *until_ms);
+            let binding = binding.clone();
             let kept = Kept { binding, came_by, reached_by, verified, until_ms };
             self.by_aor.entry(aor.clone()).or_default().push(kept);
         }
@@ -182,8 +185,6 @@ impl Owned {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::flow::Carrier;
     use crate::location::Media;
@@ -216,7 +217,7 @@ mod tests {
     }
 
     fn note(owned: &mut Owned, binding: &Binding, by: &Flow, until_ms: u64) -> Vec<Binding> {
-        let granted = [(binding.clone(), until_ms)];
+        let granted = [(binding.clone(), Duration::from_millis(until_ms))];
         owned.note(&aor("anna"), &granted, (*by, false), &tokens(), 0)
     }
 
@@ -268,7 +269,13 @@ mod tests {
         let mut owned = Owned { noted: BETWEEN_SWEEPS - 2, ..Owned::default() };
         note(&mut owned, &binding("sip:a@h", &flow(1)), &flow(1), 10);
         let other = binding("sip:b@h", &flow(2));
-        owned.note(&aor("bob"), &[(other, 99)], (flow(2), true), &tokens(), 50);
+        owned.note(
+            &aor("bob"),
+            &[(other, Duration::from_millis(49))],
+            (flow(2), true),
+            &tokens(),
+            50,
+        );
         assert_eq!((owned.len(), owned.by_flow.len()), (1, 1));
         assert_eq!(owned.on_flow(&aor("bob"), &flow(2), 50), Some(true));
     }

@@ -25,6 +25,8 @@ pub(super) struct Call {
     pub(super) began: Instant,
     pub(super) fork: Option<Fork>,
     pub(super) branches: Vec<Option<Sent>>,
+    /// Why there is no way for media, if an answer has shown that.
+    pub(super) warning: Option<&'static str>,
     pub(super) ringing_ms: Option<u64>,
     pub(super) heard: bool,
 }
@@ -81,6 +83,7 @@ impl Call {
             began: Instant::now(),
             fork: None,
             branches: Vec::new(),
+            warning: None,
             ringing_ms: None,
             heard: false,
         }

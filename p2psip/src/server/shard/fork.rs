@@ -6,8 +6,9 @@ use std::sync::Arc;
 use super::call::{Call, Identity, Stage};
 use super::state::{Client, Owner, Shard, tag};
 use super::todo::Todo;
+use crate::agent::{Dialog, Listener, Nobody};
 use crate::message::{Edit, HeaderName, Message, Method, Rejection, Reply, Status, cancel_for};
-use crate::proxy::{Act, Fork, TIMER_C_MS, Target};
+use crate::proxy::{Act, Fork, LOST, TIMER_C_MS, Target, lost};
 use crate::server::shared::Shared;
 use crate::transaction::TransactionId;
 
@@ -153,6 +154,11 @@ impl Shard {
                 Act::Reply(status) => {
                     let tag = tag();
                     let reply = Reply::new(&call.request, status).to_tag(&tag).mark_via(call.mark);
+                    let warning = call.warning.filter(|_| status == Status::NOT_ACCEPTABLE_HERE);
+                    let reply = match warning {
+                        Some(warning) => reply.header(HeaderName::Warning.as_str(), warning),
+                        None => reply,
+                    };
                     let reply = reply.build();
                     self.respond(id, status, reply, now_ms, out);
                     call.own |= call.fork.is_none();
@@ -160,6 +166,36 @@ impl Shard {
                 Act::Cancel(branch) => self.cancel_branch(call, branch, now_ms, out),
             }
         }
+    }
+
+    /// Ends a call that was just answered, if no media finds a way: who called hears why instead of
+    /// nothing, and the phone that has answered that it is over. What is else a caller's is done for him.
+    pub(super) fn hung_up(
+        &mut self,
+        shared: &Arc<Shared>,
+        client: TransactionId,
+        response: &Message,
+        now_ms: u64,
+        out: &mut Vec<Todo>,
+    ) -> bool {
+        let owner = self.clients.get(&client).map(|client| &client.owner);
+        let Some(&Owner::Call(id, _)) = owner else { return false };
+        let Some(call) = self.calls.get_mut(&id).filter(|call| call.is_invite()) else {
+            return false;
+        };
+        let accepted = response.status().is_some_and(Status::is_success);
+        if !accepted || !call.is_initial() || !lost(&call.request, response) {
+            return false;
+        }
+        let Ok(mut dialog) = Dialog::as_caller(response) else { return false };
+        call.warning = Some(LOST);
+        let nobody: Arc<dyn Listener> = Arc::new(Nobody);
+        for method in [Method::Ack, Method::Bye] {
+            if let Ok(request) = Message::parse(dialog.request(method).build()) {
+                self.begin_for_agent(shared, &request, None, &nobody, now_ms, out);
+            }
+        }
+        true
     }
 
     fn cancel_branch(&mut self, call: &Call, branch: usize, now_ms: u64, out: &mut Vec<Todo>) {

@@ -126,12 +126,8 @@ fn remember(shared: &Arc<Shared>, call: &Call, wish: &Wish, verified: bool, now_
     if granted.is_empty() {
         return;
     }
-    let until = |(binding, lifetime): &(crate::location::Binding, std::time::Duration)| {
-        (binding.clone(), now_ms + millis(*lifetime))
-    };
-    let granted: Vec<_> = granted.iter().map(until).collect();
     let by = (call.flow, verified);
-    let replaced = owned.note(&wish.aor, &granted, by, &shared.tokens, now_ms);
+    let replaced = owned.note(&wish.aor, granted, by, &shared.tokens, now_ms);
     drop(owned);
     shared.take_back((wish.aor.clone(), replaced));
     watch(shared, &wish.aor);

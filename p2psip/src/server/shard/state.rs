@@ -147,6 +147,9 @@ impl Shard {
             }
             return out.push(Todo::Tell { listener, response });
         }
+        if self.hung_up(shared, id, &response, now_ms, out) {
+            return self.failed(shared, id, Status::NOT_ACCEPTABLE_HERE, now_ms, out);
+        }
         self.told(shared, id, now_ms, out, |fork, branch| fork.on_response(branch, response));
     }
 
