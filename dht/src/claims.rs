@@ -112,11 +112,11 @@ pub(crate) fn arrives(
     }
 }
 
-/// What came of one that was let in.
-pub(crate) fn written(node: &Node, admitted: &Admitted, in_force: bool) {
+/// One that was let in is in force, or could not be written.
+pub(crate) fn written(node: &Node, admitted: &Admitted) {
     let now = now_ms(node);
     let mut book = node.claims.book();
-    book.written(&admitted.place, &admitted.author, in_force, now);
+    book.written(&admitted.place, &admitted.author, now);
     drop(book);
     node.claims.due.notify_one();
 }

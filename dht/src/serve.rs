@@ -170,7 +170,7 @@ async fn apply(
         Some(room) => node.store.apply_within(place, entry, room as usize).await,
     };
     if let Some(admitted) = admitted {
-        claims::written(&node, &admitted, applied.is_ok());
+        claims::written(&node, &admitted);
     } else if let Some(signed) = signed {
         claims::touched(&node, &place, &signed);
     }

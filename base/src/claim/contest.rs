@@ -146,13 +146,15 @@ impl Contest {
         }
     }
 
-    /// A claim lapsed, or was withdrawn.
-    pub fn gone(&mut self, author: &PublicKey) {
-        self.claims.remove(author);
+    /// A claim lapsed, or was withdrawn. Whether it was an heir's: claims that yielded to it and are still
+    /// there are to be given again, by [`Contest::copied`].
+    pub fn gone(&mut self, author: &PublicKey) -> bool {
+        let gone = self.claims.remove(author);
         if self.endorsed == Some(*author) {
             self.endorsed = None;
             self.agreed = false;
         }
+        gone.is_some_and(|gone| !gone.heir_of.is_empty())
     }
 
     /// The place has other replicas than before. What was endorsed stays so; but the others have to be

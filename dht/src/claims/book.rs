@@ -145,10 +145,10 @@ impl Book {
         }
     }
 
-    /// What came of a claim that was let in.
-    pub(crate) fn written(&mut self, place: &Place, author: &PublicKey, in_force: bool, now: u64) {
+    /// A claim that was let in is in force, or could not be written.
+    pub(crate) fn written(&mut self, place: &Place, author: &PublicKey, now: u64) {
         if let Some(docket) = self.dockets.get_mut(place) {
-            docket.written(author, in_force);
+            docket.written(author);
         }
         self.changed(place, now);
     }

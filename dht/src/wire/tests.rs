@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use base::{
-    Entry, EntryId, Kind, Lifetime, NodeId, Place, Secret, SecretTag, Sequence, Signed, SigningKey,
-    Slot, Ttl, Value, Version,
+    Contest, Entry, EntryId, Kind, Lifetime, Memory, NodeId, Place, Report, Secret, SecretTag,
+    Sequence, Signed, SigningKey, Slot, Ttl, Value, Version,
 };
 use bytes::{Bytes, BytesMut};
 use proptest::prelude::*;
@@ -89,6 +89,7 @@ fn request() -> impl Strategy<Value = Request> {
         prop::collection::vec(prefix(), 0..20).prop_map(Request::Digests),
         pull().prop_map(Request::Pull),
         (places(), any::<u32>()).prop_map(|(places, lease_ms)| Request::Watch { places, lease_ms }),
+        (place(), any::<[u8; 16]>()).prop_map(|(place, nonce)| Request::Claims { place, nonce }),
     ]
 }
 
@@ -144,8 +145,21 @@ fn reply() -> impl Strategy<Value = Reply> {
             Reply::Digests(digests.into_iter().map(|(count, sum)| Digest { count, sum }).collect())
         }),
         pulled.prop_map(|(entries, next)| Reply::Pulled(Pulled { entries, next })),
+        (place(), any::<[u8; 32]>(), 0..70u8).prop_map(|(place, key, claims)| {
+            Reply::Claims(Box::new(report(&place, &key, claims)))
+        }),
         (why, "[a-z ]{0,60}").prop_map(|(why, text)| Reply::Refused { why, text }),
     ]
+}
+
+/// Of so many claims, signed with a key.
+fn report(place: &Place, key: &[u8; 32], claims: u8) -> Report {
+    let mut contest = Contest::new(Memory::Whole, 0);
+    for claim in 0..claims {
+        contest.fresh(SigningKey::from_bytes(&[claim; 32]).public(), &[], 0);
+    }
+    contest.reports(2_000, &[]);
+    Report::sign(&SigningKey::from_bytes(key), place, &[1; 16], contest.told(2_000))
 }
 
 fn notice() -> impl Strategy<Value = Notice> {
@@ -287,6 +301,9 @@ fn what_lies_is_found_out_and_named() {
         }))),
         "after"
     );
+    let nonce = vec![0; 15].into();
+    assert_eq!(field(raw(Body::AskClaims(schema::AskClaims { place: place(), nonce }))), "nonce");
+    assert_eq!(field(raw(Body::Claims(vec![2; 80].into()))), "claims");
     assert_eq!(field(apply(value_entry("v"))), "place");
     assert_eq!(field(apply(placed(schema::Entry::default()))), "entry");
     assert_eq!(

@@ -46,7 +46,11 @@ pub(crate) const FAULTS: [(i32, &str); 7] = [
     ),
     (5, "no quorum: too few replicas answered; trying again is safe"),
     (6, "unknown method"),
-    (7, "wrong secret: the value is there, but was put with another secret, or with none"),
+    (
+        7,
+        "wrong secret: the value is there, but was put with another secret, or with none; or the name \
+         is taken, or its claimant has signed a newer claim",
+    ),
 ];
 
 impl Fault {
