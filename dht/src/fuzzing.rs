@@ -8,6 +8,7 @@ use base::limits::{SECRET_MAX, VALUE_MAX};
 use base::{Entry, Lifetime, Place, State, Told};
 use bytes::{BufMut, Bytes, BytesMut};
 
+use crate::sketch::Sketch;
 use crate::store;
 use crate::wire::{FRAME_MAX, FrameSplitter, Message, Reply, Request, WireError, decode, encode};
 
@@ -20,6 +21,7 @@ pub fn frames(bytes: &[u8]) {
     for frame in frames {
         if let Ok(message) = decode(frame) {
             entries_of(&message).for_each(sound);
+            sketches_of(&message).for_each(readable);
             survives(&message);
         }
     }
@@ -77,6 +79,28 @@ fn entries_of(message: &Message) -> Box<dyn Iterator<Item = (Option<Place>, &Ent
             Box::new(pulled.entries.iter().map(|(place, entry)| (Some(*place), entry)))
         }
         _ => Box::new(std::iter::empty()),
+    }
+}
+
+/// Symbols from which what differs is read.
+fn sketches_of(message: &Message) -> Box<dyn Iterator<Item = &[u128]> + '_> {
+    match message {
+        Message::Reply(_, Reply::Digests(answers)) => {
+            Box::new(answers.iter().map(|answer| &answer.symbols[..]))
+        }
+        _ => Box::new(std::iter::empty()),
+    }
+}
+
+/// Whether what is read from symbols, if anything is, makes up these symbols.
+fn readable(symbols: &[u128]) {
+    let mut sketch = Sketch::new(symbols.len());
+    sketch.add(0, symbols);
+    if let Some(items) = sketch.decode(symbols.len()) {
+        assert!(items.len() <= symbols.len());
+        let mut again = Sketch::new(symbols.len());
+        items.into_iter().for_each(|item| again.toggle(item));
+        assert_eq!(again, sketch);
     }
 }
 

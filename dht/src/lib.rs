@@ -43,6 +43,7 @@ mod serve;
 mod signed;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
+mod sketch;
 mod status;
 pub mod store;
 pub mod testnet;

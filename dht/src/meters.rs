@@ -39,6 +39,8 @@ pub struct Meters {
     pub read_repairs: Counter,
     /// Ranges whose digests were compared with another replica's.
     pub ranges_compared: Counter,
+    /// Symbols of sketches asked of another replica to find what differs in a range.
+    pub symbols_compared: Counter,
     /// Entries copied here because this node came to keep them.
     pub entries_pulled: Counter,
     /// Entries handed over when leaving.

@@ -14,13 +14,16 @@ use crate::claims;
 use crate::node::Node;
 use crate::overlay::Peer;
 use crate::overlay::filling::{PullEnd, Scope};
-use crate::overlay::reconcile::{Reconcile, Step};
+use crate::overlay::reconcile::{Reconcile, Step, is_kept};
 use crate::overlay::share::in_common;
 use crate::overlay::view::View;
 use crate::prefix::Prefix;
 use crate::serve::{NEAR, question};
-use crate::store::{Applied, Digest, Fingerprint, ListLimit, NoRoom, StoreError};
-use crate::wire::{HAVE_MAX, Pull, Pulled, Refusal, Reply, Request};
+use crate::sketch::{Item, SYMBOLS_MAX};
+use crate::store::{
+    Applied, Digest, Fingerprint, NoRoom, READ_MAX, Sketched, StoreError, sketch_of,
+};
+use crate::wire::{HAVE_MAX, Pull, Pulled, RangeAnswer, RangeQuery, Refusal, Reply, Request};
 
 /// How long an answer may take, and how often a question is asked again without one: either may be lost.
 const ANSWER: Duration = Duration::from_secs(3);
@@ -86,57 +89,115 @@ impl Repair {
             match self.reconcile.next() {
                 Step::Done => return Ok(()),
                 Step::Compare(ranges) => self.compare(ranges).await?,
-                Step::Copy(ranges) => self.copy(ranges).await?,
+                Step::Sketch(queries) => self.sketch(queries).await?,
+                Step::Fetch(items) => self.fetch(items).await?,
+                Step::Copy(ranges) => {
+                    let have = marks(&self.node, &ranges).map_err(|error| self.failed(&error))?;
+                    self.copy(Pull { ranges, after: None, have, want: Vec::new() }).await?;
+                }
             }
         }
     }
 
     async fn compare(&mut self, ranges: Vec<Prefix>) -> Result<(), Ended> {
         self.node.meters.ranges_compared.add(ranges.len() as u64);
-        let reply = self.ask(Request::Digests(ranges.clone())).await?;
-        let Reply::Digests(theirs) = reply else { return Err(Ended(PullEnd::Failed)) };
+        let queries = ranges.iter().copied().map(RangeQuery::digest).collect();
+        let theirs = self.digests(queries).await?;
         let mine: Option<Vec<Digest>> =
             ranges.iter().map(|range| self.node.store.digest(range)).collect();
         let Some(mine) = mine else { return Err(Ended(PullEnd::Later)) };
-        if !self.reconcile.compared(&theirs, &mine) {
-            self.node.meters.malformed.add(1);
-            self.node.complain(&self.peer, "its digests are not those asked for");
-            return Err(Ended(PullEnd::Failed));
+        let fits = self.reconcile.compared(&theirs, &mine);
+        self.expect(fits, "its digests are not those asked for")
+    }
+
+    /// Asks for symbols. Of a range that is begun with all that this side will need is made now, so that
+    /// what is written meanwhile changes nothing.
+    async fn sketch(&mut self, queries: Vec<RangeQuery>) -> Result<(), Ended> {
+        self.node.meters.symbols_compared.add(queries.iter().map(|q| q.symbols as u64).sum());
+        let asked = Instant::now();
+        let theirs = self.digests(queries.clone()).await?;
+        let mut left = READ_MAX;
+        let store = &*self.node.store;
+        let mine: Result<Vec<Option<Sketched>>, StoreError> = queries
+            .iter()
+            .map(|query| match query.after {
+                0 => sketch_of(store, &query.range, SYMBOLS_MAX, &mut left),
+                _ => Ok(None),
+            })
+            .collect();
+        let mine = mine.map_err(|error| self.failed(&error))?;
+        let fits = self.reconcile.sketched(&theirs, mine);
+        self.expect(fits, "its symbols are not those asked for")?;
+        // As for copies, if much had to be read for it.
+        if !queries.iter().all(|query| is_kept(&query.range)) {
+            sleep(asked.elapsed()).await;
         }
         Ok(())
     }
 
-    async fn copy(&mut self, ranges: Vec<Prefix>) -> Result<(), Ended> {
-        let have = marks(&self.node, &ranges).map_err(|error| self.failed(&error))?;
-        let mut after = None;
-        loop {
-            let pull = Pull { ranges: ranges.clone(), after, have: have.clone() };
+    async fn digests(&self, queries: Vec<RangeQuery>) -> Result<Vec<RangeAnswer>, Ended> {
+        match self.ask(Request::Digests(queries)).await? {
+            Reply::Digests(answers) => Ok(answers),
+            _ => Err(Ended(PullEnd::Failed)),
+        }
+    }
+
+    /// Copies these entries, but for those that are here.
+    async fn fetch(&mut self, mut items: Vec<Item>) -> Result<(), Ended> {
+        let here = held(&self.node, &items).map_err(|error| self.failed(&error))?;
+        items.retain(|item| here.binary_search(&item.mark()).is_err());
+        let mut ranges: Vec<Prefix> = items.iter().map(|item| item.range()).collect();
+        ranges.dedup();
+        let want = items.iter().map(|item| item.mark()).collect();
+        self.copy(Pull { ranges, after: None, have: Vec::new(), want }).await
+    }
+
+    /// Copies what is asked for, part by part.
+    async fn copy(&mut self, mut pull: Pull) -> Result<(), Ended> {
+        let only = !pull.want.is_empty();
+        while !pull.ranges.is_empty() {
             let asked = Instant::now();
-            let Reply::Pulled(part) = self.ask(Request::Pull(pull)).await? else {
+            let Reply::Pulled(part) = self.ask(Request::Pull(pull.clone())).await? else {
                 return Err(Ended(PullEnd::Failed));
             };
             let Pulled { entries, next } = part;
             // A part that leads nowhere would be asked for without end; what was not asked for is
             // of no use.
-            let asked_for = |(place, _): &(Place, Entry)| ranges.iter().any(|r| r.contains(place));
-            if (next.is_some() && next <= after) || !entries.iter().all(asked_for) {
-                self.node.meters.malformed.add(1);
-                self.node.complain(&self.peer, "it does not give the entries it was asked for");
-                return Err(Ended(PullEnd::Failed));
-            }
+            let mark = |(place, entry): &(Place, Entry)| Fingerprint::of(place, entry).mark();
+            let given: Vec<u64> = entries.iter().filter(|_| only).map(mark).collect();
+            let asked_for =
+                |(place, _): &(Place, Entry)| pull.ranges.iter().any(|range| range.contains(place));
+            let fits = entries.iter().all(asked_for)
+                && given.iter().all(|mark| pull.want.contains(mark))
+                && (next.is_none() || next > pull.after);
+            self.expect(fits, "it does not give the entries it was asked for")?;
             let bytes: u64 = entries.iter().map(|(_, entry)| entry.cost() as u64).sum();
             let count = take(&self.node, entries).await.map_err(|error| self.failed(&error))?;
             self.node.meters.entries_pulled.add(count);
             if count > 0 {
                 self.reconcile.brought_news();
             }
-            if next.is_none() {
+            let Some((place, _)) = next else { return Ok(()) };
+            pull.after = next;
+            pull.ranges.retain(|range| *range.places().end() >= place);
+            pull.want.retain(|mark| !given.contains(mark));
+            if only && pull.want.is_empty() {
                 return Ok(());
             }
-            after = next;
             // Requests come first: half of the time at least is theirs.
             sleep(asked.elapsed().max(Duration::from_micros(bytes * 1_000_000 / RATE))).await;
         }
+        Ok(())
+    }
+
+    /// Ends the repair unless the other has said what it was asked.
+    fn expect(&self, fits: bool, what: &str) -> Result<(), Ended> {
+        if fits {
+            return Ok(());
+        }
+        self.node.meters.malformed.add(1);
+        self.node.complain(&self.peer, what);
+        Err(Ended(PullEnd::Failed))
     }
 
     async fn ask(&self, request: Request) -> Result<Reply, Ended> {
@@ -172,19 +233,28 @@ fn marks(node: &Node, ranges: &[Prefix]) -> Result<Vec<u64>, StoreError> {
     for range in ranges {
         let mut after: Option<(Place, EntryId)> = None;
         loop {
-            let limit = ListLimit { entries: HAVE_MAX - marks.len(), bytes: usize::MAX };
-            if limit.entries == 0 {
+            let limit = HAVE_MAX - marks.len();
+            if limit == 0 {
                 return Ok(marks);
             }
-            let scanned = node.store.scan(&range.places(), after, limit)?;
-            after = scanned.entries.last().map(|(place, entry)| (*place, entry.id()));
-            let entries = scanned.entries.iter();
-            marks.extend(entries.map(|(place, entry)| Fingerprint::of(place, entry).mark()));
-            if !scanned.more {
+            let part = node.store.outline(&range.places(), after, limit)?;
+            after = part.entries.last().map(|(place, id, _)| (*place, *id));
+            marks.extend(part.entries.iter().map(|(_, _, fingerprint)| fingerprint.mark()));
+            if !part.more {
                 break;
             }
         }
     }
+    Ok(marks)
+}
+
+/// The marks of what is here where these items lie, which are in order, and so are they: of so many that
+/// it hardly ever is not all.
+fn held(node: &Node, items: &[Item]) -> Result<Vec<u64>, StoreError> {
+    let mut ranges: Vec<Prefix> = items.iter().map(|item| item.range()).collect();
+    ranges.dedup();
+    let mut marks = marks(node, &ranges)?;
+    marks.sort_unstable();
     Ok(marks)
 }
 

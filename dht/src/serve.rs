@@ -1,5 +1,7 @@
 //! The replica's side: answers what other super-nodes ask, straight from the store.
 
+mod copies;
+
 use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,19 +17,16 @@ use crate::node::Node;
 use crate::overlay::Peer;
 use crate::overlay::detector::UNANSWERED;
 use crate::overlay::view::Member;
-use crate::store::{Applied, Digest, Fingerprint, ListLimit, StoreError};
+use crate::store::{Applied, ListLimit, StoreError};
 use crate::wire::{
-    Get, LISTING_BYTES, LISTING_ENTRIES, Listing, MEMBERS_MAX, Pull, Pulled, Refusal, Reply,
-    Request,
+    Get, LISTING_BYTES, LISTING_ENTRIES, Listing, MEMBERS_MAX, Refusal, Reply, Request,
 };
+
+pub(crate) use self::copies::PULLS_MAX;
 
 /// Copies that only make replicas alike are taken by one more member than the replicas: the next in
 /// line, should one of them leave.
 pub(crate) const NEAR: usize = REPLICAS + 1;
-/// Pulls served at once.
-pub(crate) const PULLS_MAX: usize = 4;
-/// What one part of a pull looks at, in entries and bytes: some milliseconds' work.
-const PULL: ListLimit = ListLimit { entries: 512, bytes: 128 * 1024 };
 
 /// Answers for a node.
 pub(crate) struct Server(pub(crate) Arc<Node>);
@@ -80,28 +79,8 @@ pub(crate) fn respond(node: &Arc<Node>, from: NodeId, request: Request) -> Respo
             let contacts = others.map(Member::contact).collect();
             Response::Now(Reply::Members { contacts, settled: view.can_tell() })
         }
-        Request::Digests(ranges) => {
-            let digests = ranges.iter().map(|range| node.store.digest(range));
-            let digests: Option<Vec<Digest>> = digests.collect();
-            Response::Now(digests.map_or_else(
-                || Reply::refused(Refusal::Later, "this super-node has just started; try again"),
-                Reply::Digests,
-            ))
-        }
-        Request::Pull(wanted) => {
-            // Some at a time: whoever asks for little must not wait for many who ask for much.
-            let Ok(permit) = Arc::clone(&node.pulls).try_acquire_owned() else {
-                return Response::Now(Reply::refused(
-                    Refusal::Later,
-                    "others are being given copies; try again",
-                ));
-            };
-            let node = Arc::clone(node);
-            Response::Later(Box::pin(async move {
-                let _permit = permit;
-                pull(&node, from, wanted)
-            }))
-        }
+        Request::Digests(queries) => copies::compare(node, from, queries),
+        Request::Pull(wanted) => copies::pull(node, from, wanted),
         Request::Claims { place, nonce } => Response::Now(claims_at(node, &place, &nonce)),
         Request::Watch { places, lease_ms } => Response::Now(watch(node, from, &places, lease_ms)),
     }
@@ -194,39 +173,6 @@ async fn apply(
         }
         Err(error) => refused(&error),
     }
-}
-
-/// Lists what `from` should have and lacks. Only once this node counts it as a member: from then on it
-/// takes no writes that are for the other.
-fn pull(node: &Node, from: NodeId, wanted: Pull) -> Reply {
-    let view = node.view.load();
-    let Some(asker) = view.member(&from) else {
-        return Reply::refused(Refusal::Later, "this super-node does not know you yet; try again");
-    };
-    let asker = asker.peer.place;
-    let Pull { ranges, after, mut have } = wanted;
-    have.sort_unstable();
-    // The asker decides what it keeps; it may know already that somebody is gone.
-    let theirs = |(place, entry): &(Place, Entry)| {
-        view.rank(place, &asker) < NEAR + 2
-            && have.binary_search(&Fingerprint::of(place, entry).mark()).is_err()
-    };
-    let (mut entries, mut left, mut last) = (Vec::new(), PULL, None);
-    for range in ranges {
-        let scanned = match node.store.scan(&range.places(), after, left) {
-            Ok(scanned) => scanned,
-            Err(error) => return refused(&error),
-        };
-        let bytes: usize = scanned.entries.iter().map(|(_, entry)| entry.cost()).sum();
-        left.entries = left.entries.saturating_sub(scanned.entries.len());
-        left.bytes = left.bytes.saturating_sub(bytes);
-        last = scanned.entries.last().map(|(place, entry)| (*place, entry.id())).or(last);
-        entries.extend(scanned.entries.into_iter().filter(theirs));
-        if scanned.more || left.entries == 0 || left.bytes == 0 {
-            return Reply::Pulled(Pulled { entries, next: last });
-        }
-    }
-    Reply::Pulled(Pulled { entries, next: None })
 }
 
 /// Tells `from` from now on when something changes at these places, of those this node keeps.

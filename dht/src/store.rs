@@ -27,6 +27,7 @@ mod queue;
 mod record;
 mod rules;
 mod shared;
+mod sketches;
 pub(crate) mod timeline;
 pub(crate) mod writer;
 
@@ -38,11 +39,15 @@ use base::limits::{BYTES_PER_KEY_MAX, ENTRIES_PER_KEY_MAX};
 use base::{Entry, EntryId, Place, TtlClass, Version};
 
 pub(crate) use capacity::OVERHEAD;
-pub use digest::{Digest, Fingerprint, LEAF_BITS};
+#[cfg(test)]
+pub(crate) use digest::Digests;
+pub use digest::{Digest, Fingerprint, LEAF_BITS, SKETCH_BITS, Sketched};
 pub use disk::{DiskOptions, DiskStore};
 pub use memory::{MemoryOptions, MemoryStore};
+pub(crate) use sketches::{READ_MAX, sketch_of};
 
 pub use crate::prefix::Prefix;
+pub use crate::sketch::{Item, SYMBOLS_MAX, Sketch};
 
 /// What a store's slower calls return.
 pub type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -90,10 +95,26 @@ pub trait Store: Send + Sync + 'static {
         limit: ListLimit,
     ) -> Result<Scanned, StoreError>;
 
+    /// The same without the values, by which it reads much more in the same time: at most so many
+    /// entries, and one in any case.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`] when the disk does not give them back.
+    fn outline(
+        &self,
+        places: &RangeInclusive<Place>,
+        after: Option<(Place, EntryId)>,
+        entries: usize,
+    ) -> Result<Outline, StoreError>;
+
     /// The digest of all that is held at the places of a prefix, at most [`LEAF_BITS`] deep; a deeper one
     /// has the digest of all its leaf. `None` while the digests are still being made, after a start.
     /// What has expired may be in it for some seconds.
     fn digest(&self, prefix: &Prefix) -> Option<Digest>;
+
+    /// The same with so many symbols of its sketch, of one moment. `None` for a prefix of more than
+    /// [`SKETCH_BITS`] bits, too.
+    fn sketch(&self, prefix: &Prefix, symbols: usize) -> Option<Sketched>;
 
     /// Keeps a note about a place beside its entries, in place of the one before; when this is done it is
     /// as durable as an entry. At most [`NOTE_MAX`] bytes. It stays for [`NOTE_LIFE_MS`], whatever becomes
@@ -180,6 +201,15 @@ pub struct Scanned {
     /// The entries, in the order of their places and ids. The next part begins after the last.
     pub entries: Vec<(Place, Entry)>,
     /// Whether the limit, not the range, ended the list; there is then at least one entry.
+    pub more: bool,
+}
+
+/// Part of the entries of many places, without their values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outline {
+    /// Where each is, which it is, and in what state. The next part begins after the last.
+    pub entries: Vec<(Place, EntryId, Fingerprint)>,
+    /// Whether the limit, not the range, ended the outline; there is then at least one entry.
     pub more: bool,
 }
 

@@ -21,8 +21,8 @@ mod tests;
 pub(crate) use build::encode;
 pub(crate) use frame::{FRAME_MAX, FrameSplitter, SMALL_MAX};
 pub(crate) use message::{
-    Bye, Contact, Get, Hello, Listing, Message, Notice, Pull, Pulled, Refusal, Reply, Request,
-    Rumour,
+    Bye, Contact, Get, Hello, Listing, Message, Notice, Pull, Pulled, RangeAnswer, RangeQuery,
+    Refusal, Reply, Request, Rumour,
 };
 pub(crate) use parse::{WireError, decode};
 
@@ -45,7 +45,9 @@ pub(crate) const ADDRESSES_MAX: usize = 4;
 pub(crate) const ENTRIES_MAX: usize = 1100;
 /// Most ranges one message asks for.
 pub(crate) const RANGES_MAX: usize = 256;
-/// Most entries one says to have: 64 KiB of marks.
+/// Most symbols of sketches one message asks for, or has: 64 KiB.
+pub(crate) const MESSAGE_SYMBOLS_MAX: usize = 4096;
+/// Most entries one says to have, or to want: 64 KiB of marks.
 pub(crate) const HAVE_MAX: usize = 8192;
 /// Most places one message names: what fits into a small frame.
 pub(crate) const PLACES_MAX: usize = 200;

@@ -1,5 +1,7 @@
 //! Overlays with a passphrase, as who opens a node sees them.
 
+use std::time::Duration;
+
 use base::{Key, SecretTag, Ttl, Value};
 use dht::{Dht, JoinError, Options, PageRequest, Passphrase, PassphraseMismatch, Phase, Storage};
 
@@ -13,6 +15,10 @@ async fn those_with_the_passphrase_share_values_and_others_are_told_what_to_do()
     let first = open(Some("five random words of ours")).await;
     let second = open(Some("five random words of ours")).await;
     assert_eq!(second.join(first.listening_on()).await, Ok(first.id()));
+    // Who was joined learns of it a moment later.
+    while first.status().replicas < 2 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     let key = Key::new("greeting").unwrap();
     let value = Value::new("hello").unwrap();
     let receipt = first.put(&key, value.clone(), SecretTag::NONE, Ttl::MAX).await.unwrap();

@@ -12,8 +12,8 @@ use base::limits::{BYTES_PER_KEY_MAX, ENTRIES_PER_KEY_MAX, TTL_MAX_S, VALUE_MAX}
 use base::{Entry, EntryId, Lifetime, Place, Secret, SecretTag, Value, Version};
 use dht::ManualClock;
 use dht::store::{
-    ALL_IDS, Applied, LEAF_BITS, ListLimit, NOTE_LIFE_MS, NOTE_MAX, NoRoom, Note, Prefix, Scanned,
-    Store, StoreError,
+    ALL_IDS, Applied, Fingerprint, LEAF_BITS, ListLimit, NOTE_LIFE_MS, NOTE_MAX, NoRoom, Note,
+    Prefix, Scanned, Store, StoreError,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -457,6 +457,18 @@ async fn a_scan_in_parts_gives_each_entry_once(kit: Kit) {
             }
         }
         assert_eq!(all, expected, "{entries} entries or {bytes} bytes at a time");
+        let (mut outlined, mut more) = (Vec::new(), true);
+        while more {
+            let after = outlined.last().map(|(place, id, _)| (*place, *id));
+            let part = kit.store.outline(places, after, entries).unwrap();
+            assert!(part.entries.len() <= entries.max(1), "over the limit");
+            outlined.extend(part.entries);
+            more = part.more;
+            assert_eq!(more, outlined.len() < expected.len());
+        }
+        let outline =
+            |(place, entry): &(Place, Entry)| (*place, entry.id(), Fingerprint::of(place, entry));
+        assert_eq!(outlined, all.iter().map(outline).collect::<Vec<_>>());
     }
 }
 

@@ -8,8 +8,11 @@ use base::{Contest, EntryId, Key, Memory, Report, Secret, SecretTag, SigningKey,
 use super::*;
 use crate::overlay::view::tests::peer;
 use crate::prefix::Prefix;
-use crate::store::Digest;
-use crate::wire::{Bye, Contact, Get, Hello, Listing, Notice, Pull, Pulled, Refusal, Rumour};
+use crate::store::{Digest, Item};
+use crate::wire::{
+    Bye, Contact, Get, Hello, Listing, Notice, Pull, Pulled, RangeAnswer, RangeQuery, Refusal,
+    Rumour,
+};
 
 #[path = "../../../fuzz/replay.rs"]
 mod replay;
@@ -66,12 +69,17 @@ fn messages() -> Vec<(&'static str, Message)> {
     let rumour = Rumour { about: peer(3).id, gone: true };
     let refused = Reply::Refused { why: Refusal::Later, text: "it has too much to do".to_owned() };
     let range = Prefix::of(&place, 11);
-    let pull = Pull { ranges: vec![range], after: Some((place, id)), have: vec![1, 2] };
     let mut contest = Contest::new(Memory::Whole, 0);
     let node = SigningKey::from_bytes(&[1; 32]);
     contest.fresh(node.public(), &[], 0);
     contest.reports(2_000, &[]);
     let report = Report::sign(&node, &place, &[3; 16], contest.told(2_500));
+    let pull = |have, want| Pull { ranges: vec![range], after: Some((place, id)), have, want };
+    let query = RangeQuery { range, after: 2, symbols: 3 };
+    let digest = Digest { count: 2, sum: 0xfeed << 64 };
+    let mut sketch = Sketch::new(6);
+    [1, 2, 3].into_iter().for_each(|mark| sketch.toggle(Item::new(&place, mark)));
+    let digests = |symbols| Reply::Digests(vec![RangeAnswer { digest, symbols }]);
     let ask = |request| Message::Request(1, request);
     let answer = |reply| Message::Reply(1, reply);
     vec![
@@ -81,12 +89,15 @@ fn messages() -> Vec<(&'static str, Message)> {
         ("probe", ask(Request::Probe)),
         ("probe-for", ask(Request::ProbeFor(peer(2).id))),
         ("ask-members", ask(Request::Members)),
-        ("ask-digests", ask(Request::Digests(vec![range]))),
-        ("pull", ask(Request::Pull(pull))),
+        ("ask-digests", ask(Request::Digests(vec![RangeQuery::digest(range)]))),
+        ("ask-symbols", ask(Request::Digests(vec![RangeQuery::digest(range), query]))),
+        ("pull", ask(Request::Pull(pull(vec![1, 2], vec![])))),
+        ("pull-wanted", ask(Request::Pull(pull(vec![], vec![1, 2])))),
         ("watch", ask(Request::Watch { places: vec![place], lease_ms: 60_000 })),
         ("ask-claims", ask(Request::Claims { place, nonce: [3; 16] })),
         ("claims", answer(Reply::Claims(Box::new(report)))),
-        ("digests", answer(Reply::Digests(vec![Digest { count: 2, sum: 0xfeed << 64 }]))),
+        ("digests", answer(digests(vec![]))),
+        ("symbols", answer(digests(sketch.symbols().to_vec()))),
         ("watching", answer(Reply::Watching)),
         ("listed", answer(Reply::Listed(listing))),
         ("applied", answer(Reply::Applied)),

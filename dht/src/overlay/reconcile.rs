@@ -1,40 +1,58 @@
-//! How two replicas find where they differ: range by range, by digests, narrower and narrower.
+//! How two replicas find where they differ: range by range, by digests, narrower and narrower, until few
+//! symbols tell what it is.
 //!
 //! ```text
 //! digests of ranges ──► the same: done │ they have nothing: done
 //!        ▲                 │ few entries, or mostly news: copy, saying what one has
-//!        └── its 16 parts ◄┘ else
+//!        │                 │ little differs: symbols of their sketches ──► fetch what they tell
+//!        └── its 16 parts ◄┘ else               └── they do not tell ◄┘
 //! ```
 //!
-//! With d entries in which they differ it takes at most d ranges on each level, and there are few
-//! levels: what is sent grows with d, and with the logarithm of what they have in common.
+//! With d entries in which they differ it takes some two symbols for each, and the digests of a few
+//! ranges on the way. One that does not know sketches is compared with in narrower ranges alone.
+
+mod sketching;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 
+use self::sketching::{Sketching, Told, symbols_for};
 use crate::prefix::Prefix;
-use crate::store::{Digest, LEAF_BITS};
-use crate::wire::{HAVE_MAX, RANGES_MAX};
+use crate::sketch::Item;
+use crate::store::{Digest, LEAF_BITS, READ_MAX, SKETCH_BITS, Sketched};
+use crate::wire::{HAVE_MAX, MESSAGE_SYMBOLS_MAX, RANGES_MAX, RangeAnswer, RangeQuery};
 
 /// By so many bits the parts of a range are narrower than it.
 const STEP: usize = 4;
-/// A range of so few entries is not divided: their marks take no more than the digests of its parts.
+/// A range of so few entries is not divided: their marks take no more than symbols or digests do.
 const FEW: u64 = 32;
-/// Of a range in which they have twice as much, at least, all is copied at once if so few marks say what
-/// need not be.
+/// Of a range in which they have much more, all is copied at once if so few marks say what need not be.
 const MARKS_MAX: u64 = 512;
+/// So many marks take no more than what else tells of one that is missing: its symbols, and asking for it.
+const MARKS_FOR_ONE: u64 = 5;
 /// Ranges asked for at once.
 const AT_ONCE: usize = 64;
-/// A routine comparison of so many ranges that brings nothing ends, four marks counted as a range: the
-/// other lacks what this one has, or lies.
+/// So many entries differ, at least, where all symbols of a sketch do not tell what.
+const UNTOLD: u64 = 160;
+/// Entries fetched at once.
+const FETCH_MAX: usize = RANGES_MAX;
+/// A routine comparison of so many ranges that brings nothing ends; four marks, two symbols, and one entry
+/// that was not to be had, counted as a range: the other lacks what this one has, or lies.
 const FRUITLESS_MAX: usize = 2048;
 
 const _: () = assert!(AT_ONCE <= RANGES_MAX && (MARKS_MAX as usize) < HAVE_MAX);
+const _: () = assert!(crate::sketch::SYMBOLS_MAX <= MESSAGE_SYMBOLS_MAX && FETCH_MAX <= HAVE_MAX);
 
 /// What to ask next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Step {
     /// The digests of these ranges.
     Compare(Vec<Prefix>),
+    /// Symbols of these ranges.
+    Sketch(Vec<RangeQuery>),
+    /// These entries, of those that are not here.
+    Fetch(Vec<Item>),
     /// What is in these ranges, but for what is here.
     Copy(Vec<Prefix>),
     /// Nothing: all is here.
@@ -44,12 +62,19 @@ pub(crate) enum Step {
 /// A comparison under way.
 #[derive(Debug)]
 pub(crate) struct Reconcile {
-    /// Ranges that were not compared.
-    open: VecDeque<Prefix>,
+    /// Ranges that were not compared, and how much is likely to differ if anything does.
+    open: VecDeque<(Prefix, u64)>,
     /// What is being compared.
-    asked: Vec<Prefix>,
+    compared: Vec<(Prefix, u64)>,
+    /// Ranges of which symbols tell, and those whose symbols are being asked for.
+    sketches: VecDeque<Sketching>,
+    asked: Vec<Sketching>,
+    /// What they told.
+    found: Vec<Item>,
     /// Ranges to be copied, and how much is here.
     lacking: Vec<(Prefix, u64)>,
+    /// Whether the other knows sketches.
+    knows_sketches: bool,
     /// Whether to go on however little comes of it.
     thorough: bool,
     fruitless: usize,
@@ -61,8 +86,17 @@ impl Reconcile {
         // Deeper ranges have no digests of their own, and next to nothing in them.
         let (deep, open): (Vec<_>, Vec<_>) =
             ranges.into_iter().partition(|range| range.bits() > LEAF_BITS);
-        let lacking = deep.into_iter().map(|range| (range, FEW)).collect();
-        Reconcile { open: open.into(), asked: Vec::new(), lacking, thorough, fruitless: 0 }
+        Reconcile {
+            open: open.into_iter().map(|range| (range, 0)).collect(),
+            compared: Vec::new(),
+            sketches: VecDeque::new(),
+            asked: Vec::new(),
+            found: Vec::new(),
+            lacking: deep.into_iter().map(|range| (range, FEW)).collect(),
+            knows_sketches: true,
+            thorough,
+            fruitless: 0,
+        }
     }
 
     /// What to ask next.
@@ -73,12 +107,22 @@ impl Reconcile {
         if !self.lacking.is_empty() {
             return Step::Copy(self.some_lacking());
         }
-        self.asked = self.open.drain(..self.open.len().min(AT_ONCE)).collect();
-        if self.asked.is_empty() {
+        if self.found.len() >= FETCH_MAX || (!self.found.is_empty() && self.sketches.is_empty()) {
+            let mut items: Vec<Item> =
+                self.found.drain(..self.found.len().min(FETCH_MAX)).collect();
+            items.sort();
+            self.fruitless += items.len();
+            return Step::Fetch(items);
+        }
+        if !self.sketches.is_empty() {
+            return Step::Sketch(self.some_symbols());
+        }
+        self.compared = self.open.drain(..self.open.len().min(AT_ONCE)).collect();
+        if self.compared.is_empty() {
             return Step::Done;
         }
-        self.fruitless += self.asked.len();
-        Step::Compare(self.asked.clone())
+        self.fruitless += self.compared.len();
+        Step::Compare(self.compared.iter().map(|(range, _)| *range).collect())
     }
 
     /// As many ranges as the marks of what is in them here may be named at once; one in any case.
@@ -96,24 +140,92 @@ impl Reconcile {
         ranges
     }
 
+    /// Symbols of as many ranges as fit into one message, and are made of as many entries as may be read
+    /// for it; of one in any case.
+    fn some_symbols(&mut self) -> Vec<RangeQuery> {
+        let (mut symbols, mut read) = (0, 0);
+        let fits = |sketching: &&Sketching| {
+            symbols += sketching.query().symbols;
+            read += if is_kept(&sketching.range) { 0 } else { sketching.entries };
+            symbols <= MESSAGE_SYMBOLS_MAX && read <= READ_MAX
+        };
+        let count = self.sketches.iter().take(AT_ONCE).take_while(fits).count().max(1);
+        self.asked = self.sketches.drain(..count).collect();
+        let queries: Vec<RangeQuery> = self.asked.iter().map(Sketching::query).collect();
+        self.fruitless += queries.iter().map(|query| query.symbols).sum::<usize>() / 2;
+        queries
+    }
+
     /// The other's digests of what was asked for; `mine` are those of what is here. Whether the answer
     /// fits the question.
-    pub(crate) fn compared(&mut self, theirs: &[Digest], mine: &[Digest]) -> bool {
-        let asked = std::mem::take(&mut self.asked);
-        if theirs.len() != asked.len() || mine.len() != asked.len() {
+    pub(crate) fn compared(&mut self, theirs: &[RangeAnswer], mine: &[Digest]) -> bool {
+        let compared = std::mem::take(&mut self.compared);
+        if theirs.len() != compared.len() || mine.len() != compared.len() {
             return false;
         }
-        for ((range, theirs), mine) in asked.into_iter().zip(theirs).zip(mine) {
-            if theirs == mine || theirs.is_empty() {
-                continue;
+        for ((range, theirs), mine) in compared.into_iter().zip(theirs).zip(mine) {
+            self.judge(range, &theirs.digest, mine);
+        }
+        true
+    }
+
+    fn judge(&mut self, (range, likely): (Prefix, u64), theirs: &Digest, mine: &Digest) {
+        if theirs == mine || theirs.is_empty() {
+            return;
+        }
+        let entries = mine.count.max(theirs.count);
+        let news = theirs.count.saturating_sub(mine.count);
+        let mostly_news =
+            mine.count <= MARKS_MAX && mine.count <= news.saturating_mul(MARKS_FOR_ONE);
+        if entries <= FEW || mostly_news {
+            self.lacking.push((range, mine.count));
+            return;
+        }
+        let can_be_sketched = self.knows_sketches && (is_kept(&range) || entries <= READ_MAX);
+        match symbols_for(mine.count.abs_diff(theirs.count).max(likely)) {
+            Some(symbols) if can_be_sketched => {
+                self.sketches.push_back(Sketching::new(range, entries, symbols));
             }
-            let mostly_news =
-                mine.count <= MARKS_MAX && mine.count.saturating_mul(2) <= theirs.count;
-            let few = mine.count.max(theirs.count) <= FEW;
-            if range.bits() >= LEAF_BITS || few || mostly_news {
-                self.lacking.push((range, mine.count));
-            } else {
-                self.open.extend(range.split(STEP.min(LEAF_BITS - range.bits())));
+            _ => self.narrow(range, mine.count, 0),
+        }
+    }
+
+    /// Symbols cannot tell what differs in a range, of which so much is known.
+    fn narrow(&mut self, range: Prefix, mine: u64, differing: u64) {
+        if range.bits() >= LEAF_BITS {
+            self.lacking.push((range, mine));
+            return;
+        }
+        let step = STEP.min(LEAF_BITS - range.bits());
+        self.open.extend(range.split(step).map(|part| (part, differing >> step)));
+    }
+
+    /// The other's symbols of what was asked for; `mine` is what is here, where the first of them were.
+    /// Whether the answer fits the question.
+    pub(crate) fn sketched(
+        &mut self,
+        theirs: &[RangeAnswer],
+        mine: impl IntoIterator<Item = Option<Sketched>>,
+    ) -> bool {
+        let asked = std::mem::take(&mut self.asked);
+        if theirs.len() != asked.len() {
+            return false;
+        }
+        let mut mine = mine.into_iter();
+        for (mut sketching, theirs) in asked.into_iter().zip(theirs) {
+            let (symbols, wanted) = (theirs.symbols.len(), sketching.query().symbols);
+            if symbols != wanted && symbols != 0 {
+                return false;
+            }
+            let is_kept = is_kept(&sketching.range);
+            // One that knows sketches has those of wide ranges.
+            self.knows_sketches &= symbols > 0 || !is_kept;
+            match sketching.answered(theirs, mine.next().flatten()) {
+                Told::Same => {}
+                Told::Items(items) => self.found.extend(items),
+                Told::Later => self.sketches.push_back(sketching),
+                Told::Untold => self.narrow(sketching.range, sketching.entries, UNTOLD),
+                Told::Nothing => self.narrow(sketching.range, sketching.entries, 0),
             }
         }
         true
@@ -125,111 +237,7 @@ impl Reconcile {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use base::Place;
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn place(n: u64) -> Place {
-        Place::of(&n.to_le_bytes())
-    }
-
-    fn digest(held: &BTreeSet<Place>, range: &Prefix) -> Digest {
-        // Leaves are as deep as it goes.
-        let range = Prefix::of(range.first(), range.bits().min(LEAF_BITS));
-        held.range(range.places()).fold(Digest::default(), |digest, place| Digest {
-            count: digest.count + 1,
-            sum: digest
-                .sum
-                .wrapping_add(u128::from_be_bytes(std::array::from_fn(|at| place.as_bytes()[at]))),
-        })
-    }
-
-    /// Makes `mine` have all that `theirs` has; how many digests and marks that took.
-    fn run(
-        mine: &mut BTreeSet<Place>,
-        theirs: &BTreeSet<Place>,
-        ranges: Vec<Prefix>,
-        thorough: bool,
-    ) -> usize {
-        let mut reconcile = Reconcile::new(ranges, thorough);
-        let mut cost = 0;
-        loop {
-            match reconcile.next() {
-                Step::Done => return cost,
-                Step::Compare(ranges) => {
-                    cost += ranges.len();
-                    let of = |held: &BTreeSet<Place>| -> Vec<Digest> {
-                        ranges.iter().map(|range| digest(held, range)).collect()
-                    };
-                    assert!(reconcile.compared(&of(theirs), &of(mine)));
-                }
-                Step::Copy(ranges) => {
-                    assert!(ranges.windows(2).all(|pair| pair[0].places().end() < pair[1].first()));
-                    for range in ranges {
-                        cost += 1 + mine.range(range.places()).count();
-                        let before = mine.len();
-                        mine.extend(theirs.range(range.places()));
-                        if mine.len() > before {
-                            reconcile.brought_news();
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn all_that_the_other_has_in_the_ranges_is_here_in_the_end(
-            common in 0..3000u64,
-            mine in prop::collection::btree_set(100_000..101_000u64, 0..50),
-            theirs in prop::collection::btree_set(200_000..201_000u64, 0..50),
-            bits in 0..20usize,
-            at: u64,
-        ) {
-            let held = |own: BTreeSet<u64>| (0..common).chain(own).map(place).collect::<BTreeSet<_>>();
-            let (mut mine, theirs) = (held(mine), held(theirs));
-            let range = Prefix::of(&place(at), bits);
-            run(&mut mine, &theirs, vec![range], true);
-            prop_assert!(theirs.range(range.places()).all(|place| mine.contains(place)));
-        }
-    }
-
-    #[test]
-    fn what_it_takes_grows_with_the_difference_not_with_what_is_common() {
-        let all: BTreeSet<Place> = (0..100_000).map(place).collect();
-        let costs = [0usize, 1, 10, 100, 1000].map(|lacking| {
-            let mut mine: BTreeSet<Place> = (lacking as u64..100_000).map(place).collect();
-            let cost = run(&mut mine, &all, vec![Prefix::everything()], true);
-            assert_eq!(mine, all);
-            cost
-        });
-        assert_eq!(costs[0], 1);
-        for (cost, lacking) in costs.iter().zip([0, 1, 10, 100, 1000]) {
-            assert!(*cost <= 1 + lacking * 80, "{costs:?}");
-        }
-    }
-
-    #[test]
-    fn one_that_gives_nothing_new_is_not_compared_with_for_ever() {
-        let mut mine: BTreeSet<Place> = (0..100_000).map(place).collect();
-        let half: BTreeSet<Place> = (0..50_000).map(place).collect();
-        let everything = || vec![Prefix::everything()];
-        // It ends between two questions, which may be long.
-        let bound = 4 * FRUITLESS_MAX + HAVE_MAX;
-        assert!(run(&mut mine, &half, everything(), false) < bound);
-        assert!(run(&mut mine, &half, everything(), true) > bound);
-    }
-
-    #[test]
-    fn an_answer_that_does_not_fit_is_not_used() {
-        let mut reconcile = Reconcile::new(vec![Prefix::everything()], true);
-        assert!(matches!(reconcile.next(), Step::Compare(_)));
-        assert!(!reconcile.compared(&[], &[Digest::default()]));
-    }
+/// Whether the sketch of a range is kept, so that nothing need be read for it.
+pub(crate) fn is_kept(range: &Prefix) -> bool {
+    range.bits() <= SKETCH_BITS
 }

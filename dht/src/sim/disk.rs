@@ -15,8 +15,8 @@ use super::machine::Machine;
 use crate::store::timeline::{Mark, Timeline};
 use crate::store::writer::MARK_EVERY;
 use crate::store::{
-    Applied, Digest, IdRange, ListLimit, Listed, MemoryOptions, MemoryStore, NoRoom, Note, Pending,
-    Prefix, Scanned, Store, StoreError, Totals,
+    Applied, Digest, IdRange, ListLimit, Listed, MemoryOptions, MemoryStore, NoRoom, Note, Outline,
+    Pending, Prefix, Scanned, Sketched, Store, StoreError, Totals,
 };
 use crate::{Clock, Reading};
 
@@ -142,6 +142,15 @@ impl Store for Mounted {
         self.inner.store.scan(places, after, limit)
     }
 
+    fn outline(
+        &self,
+        places: &RangeInclusive<Place>,
+        after: Option<(Place, EntryId)>,
+        entries: usize,
+    ) -> Result<Outline, StoreError> {
+        self.inner.store.outline(places, after, entries)
+    }
+
     fn digest(&self, prefix: &Prefix) -> Option<Digest> {
         self.inner.store.digest(prefix)
     }
@@ -161,6 +170,10 @@ impl Store for Mounted {
 
     fn note(&self, place: &Place) -> Result<Option<Note>, StoreError> {
         self.inner.store.note(place)
+    }
+
+    fn sketch(&self, prefix: &Prefix, symbols: usize) -> Option<Sketched> {
+        self.inner.store.sketch(prefix, symbols)
     }
 
     fn totals(&self) -> Totals {

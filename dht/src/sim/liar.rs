@@ -16,8 +16,8 @@ use tokio::time::Instant;
 
 use super::nodes::node_id;
 use crate::link::{Responder, Response};
-use crate::store::Digest;
-use crate::wire::{Contact, Listing, Pulled, Refusal, Reply, Request};
+use crate::store::{Digest, Item, Sketch};
+use crate::wire::{Contact, Listing, Pulled, RangeAnswer, RangeQuery, Refusal, Reply, Request};
 
 /// Entries remembered to be shown when they are not in force any more.
 const MEMORY: usize = 4096;
@@ -82,12 +82,12 @@ impl State {
             (Request::Members, _) => {
                 Some(Reply::Members { contacts: self.made_up(), settled: true })
             }
-            (Request::Digests(ranges), 1) => {
-                Some(Reply::Digests(vec![Digest::default(); ranges.len()]))
+            (Request::Digests(queries), 1) => {
+                let nothing = RangeAnswer { digest: Digest::default(), symbols: Vec::new() };
+                Some(Reply::Digests(vec![nothing; queries.len()]))
             }
-            (Request::Digests(ranges), _) => {
-                let any = |_| Digest { count: self.rng.u64(..9), sum: self.rng.u128(..) };
-                Some(Reply::Digests(ranges.iter().map(any).collect()))
+            (Request::Digests(queries), _) => {
+                Some(Reply::Digests(queries.iter().map(|query| self.differing(query)).collect()))
             }
             (Request::Pull(_), 1) => {
                 Some(Reply::Pulled(Pulled { entries: Vec::new(), next: None }))
@@ -119,6 +119,20 @@ impl State {
     fn stale(&mut self, version: Version) -> Reply {
         let ahead = 1 << self.rng.u32(..45);
         Reply::Stale(Version::new(version.number().saturating_add(ahead)))
+    }
+
+    /// What differs in any case; symbols of nothing, of anything, or of what nobody has.
+    fn differing(&mut self, query: &RangeQuery) -> RangeAnswer {
+        let digest = Digest { count: self.rng.u64(..9), sum: self.rng.u128(..) };
+        let mut sketch = Sketch::new(query.after + query.symbols);
+        for _ in 0..self.rng.usize(..20) {
+            sketch.toggle(Item::new(query.range.first(), self.rng.u64(..)));
+        }
+        let mut symbols = sketch.symbols()[query.after..].to_vec();
+        if self.rng.bool() {
+            symbols.iter_mut().for_each(|symbol| *symbol = self.rng.u128(..));
+        }
+        RangeAnswer { digest, symbols }
     }
 
     /// Members that do not exist, nowhere.

@@ -4,16 +4,21 @@
 //! The digest of a set is the number of its entries and the sum of their fingerprints: it does not
 //! depend on the order in which they came, and adding or taking away one entry is one addition. Kept
 //! are the digests of all ranges of [`LEAF_BITS`] bits in which there is something; that of a wider range is
-//! their sum.
+//! their sum. Beside them sketches are kept, of all ranges of [`SKETCH_BITS`] bits, which tell what
+//! differs where little does.
 
 use base::{Entry, EntryId, Place, Version};
 
 use crate::prefix::Prefix;
+use crate::sketch::{Item, SYMBOLS_MAX, Sketch};
 
 /// Bits of the narrowest ranges that have a digest: with a million entries, some fifteen are in each.
 pub const LEAF_BITS: usize = 16;
+/// Bits of the narrowest ranges whose sketches are kept: 4 KiB for each, 1 MiB for all. Narrower ones have
+/// so few entries that they can be read for it.
+pub const SKETCH_BITS: usize = 8;
 /// Leaves of a page: those whose places share the first byte.
-const PAGE: usize = 256;
+const PAGE: usize = 1 << (LEAF_BITS - SKETCH_BITS);
 
 /// The digest of a set of entries. Lifetimes are not part of it: they differ by what messages take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -34,7 +39,7 @@ impl Fingerprint {
         Fingerprint::new(place, entry.id(), entry.version(), entry.is_live())
     }
 
-    pub(super) fn new(place: &Place, id: EntryId, version: Version, live: bool) -> Fingerprint {
+    pub(crate) fn new(place: &Place, id: EntryId, version: Version, live: bool) -> Fingerprint {
         let mut bytes = [0; Place::LEN + EntryId::LEN + 9];
         let (head, tail) = bytes.split_at_mut(Place::LEN);
         head.copy_from_slice(place.as_bytes());
@@ -48,6 +53,33 @@ impl Fingerprint {
     /// Its first 64 bits: enough to say which entries of a small set one has.
     pub const fn mark(self) -> u64 {
         self.0 as u64
+    }
+}
+
+/// The digest of a set of entries and its sketch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sketched {
+    /// The digest.
+    pub digest: Digest,
+    /// The sketch: as many symbols as were asked for.
+    pub sketch: Sketch,
+}
+
+impl Sketched {
+    /// That of nothing, with so many symbols.
+    pub fn new(symbols: usize) -> Sketched {
+        Sketched { digest: Digest::default(), sketch: Sketch::new(symbols) }
+    }
+
+    /// One entry more.
+    pub fn insert(&mut self, place: &Place, fingerprint: Fingerprint) {
+        self.digest.insert(fingerprint);
+        self.sketch.toggle(Item::new(place, fingerprint.mark()));
+    }
+
+    pub(super) fn add(&mut self, other: &Sketched) {
+        self.digest.add(other.digest);
+        self.sketch.combine(&other.sketch);
     }
 }
 
@@ -70,9 +102,16 @@ impl Digest {
 
 /// The digests of one store, or of a part of it.
 #[derive(Debug, Default)]
-pub(super) struct Digests {
+pub(crate) struct Digests {
     /// By the first byte of their places, in order; those without entries are left out.
-    pages: Vec<(u8, Box<[Leaf; PAGE]>)>,
+    pages: Vec<(u8, Page)>,
+}
+
+/// What is kept of the places that share their first byte.
+#[derive(Debug)]
+struct Page {
+    leaves: Box<[Leaf; PAGE]>,
+    sketch: Sketch,
 }
 
 /// The digest of a leaf, in less space.
@@ -84,41 +123,59 @@ struct Leaf {
 
 impl Digests {
     /// An entry has come.
-    pub(super) fn add(&mut self, place: &Place, fingerprint: Fingerprint) {
-        self.leaf(place)
-            .change(|count| count.wrapping_add(1), |sum| sum.wrapping_add(fingerprint.0));
+    pub(crate) fn add(&mut self, place: &Place, fingerprint: Fingerprint) {
+        let leaf = self.change(place, fingerprint);
+        leaf.change(|count| count.wrapping_add(1), |sum| sum.wrapping_add(fingerprint.0));
     }
 
     /// An entry has gone.
-    pub(super) fn subtract(&mut self, place: &Place, fingerprint: Fingerprint) {
-        self.leaf(place)
-            .change(|count| count.wrapping_sub(1), |sum| sum.wrapping_sub(fingerprint.0));
+    pub(crate) fn subtract(&mut self, place: &Place, fingerprint: Fingerprint) {
+        let leaf = self.change(place, fingerprint);
+        leaf.change(|count| count.wrapping_sub(1), |sum| sum.wrapping_sub(fingerprint.0));
     }
 
     /// The digest of a range, at most [`LEAF_BITS`] bits deep; deeper ones have that of their leaf.
-    pub(super) fn of(&self, prefix: &Prefix) -> Digest {
+    pub(crate) fn of(&self, prefix: &Prefix) -> Digest {
         let leaf = |place: &Place| (place.as_bytes()[0], usize::from(place.as_bytes()[1]));
         let ((first, from), (last, to)) = (leaf(prefix.first()), leaf(prefix.places().end()));
         let begin = self.pages.partition_point(|(page, _)| *page < first);
         let mut digest = Digest::default();
-        for (page, leaves) in self.pages[begin..].iter().take_while(|(page, _)| *page <= last) {
-            let from = if *page == first { from } else { 0 };
-            let to = if *page == last { to } else { PAGE - 1 };
-            leaves[from..=to].iter().for_each(|leaf| digest.add(leaf.digest()));
+        for (byte, page) in self.pages[begin..].iter().take_while(|(byte, _)| *byte <= last) {
+            let from = if *byte == first { from } else { 0 };
+            let to = if *byte == last { to } else { PAGE - 1 };
+            page.leaves[from..=to].iter().for_each(|leaf| digest.add(leaf.digest()));
         }
         digest
     }
 
-    fn leaf(&mut self, place: &Place) -> &mut Leaf {
-        let [page, leaf, ..] = *place.as_bytes();
-        let at = match self.pages.binary_search_by_key(&page, |(page, _)| *page) {
+    /// The digest of a range, and so many symbols of its sketch; `None` if it is more than
+    /// [`SKETCH_BITS`] bits deep.
+    pub(crate) fn sketch(&self, prefix: &Prefix, symbols: usize) -> Option<Sketched> {
+        if prefix.bits() > SKETCH_BITS {
+            return None;
+        }
+        let mut sketch = Sketch::new(symbols);
+        let (first, last) = (prefix.first().as_bytes()[0], prefix.places().end().as_bytes()[0]);
+        let pages = self.pages.iter().filter(|(byte, _)| (first..=last).contains(byte));
+        pages.for_each(|(_, page)| sketch.combine(&page.sketch));
+        Some(Sketched { digest: self.of(prefix), sketch })
+    }
+
+    /// Changes the sketch of a page, as an entry comes or goes; the leaf to be changed.
+    fn change(&mut self, place: &Place, fingerprint: Fingerprint) -> &mut Leaf {
+        let [byte, leaf, ..] = *place.as_bytes();
+        let at = match self.pages.binary_search_by_key(&byte, |(byte, _)| *byte) {
             Ok(at) => at,
             Err(at) => {
-                self.pages.insert(at, (page, Box::new([Leaf::default(); PAGE])));
+                let leaves = Box::new([Leaf::default(); PAGE]);
+                let sketch = Sketch::new(SYMBOLS_MAX);
+                self.pages.insert(at, (byte, Page { leaves, sketch }));
                 at
             }
         };
-        &mut self.pages[at].1[usize::from(leaf)]
+        let page = &mut self.pages[at].1;
+        page.sketch.toggle(Item::new(place, fingerprint.mark()));
+        &mut page.leaves[usize::from(leaf)]
     }
 }
 
@@ -168,6 +225,12 @@ mod tests {
                 expected.insert(fingerprint(*n, 2));
             }
             prop_assert_eq!(digests.of(&prefix), expected);
+            let mut sketched = Sketched::new(SYMBOLS_MAX);
+            for n in there.iter().filter(|n| prefix.contains(&place(**n))) {
+                sketched.insert(&place(*n), fingerprint(*n, 2));
+            }
+            let is_kept = bits <= SKETCH_BITS;
+            prop_assert_eq!(digests.sketch(&prefix, SYMBOLS_MAX), is_kept.then_some(sketched));
         }
     }
 

@@ -8,7 +8,7 @@ use base::Version;
 use redb::{Database, ReadableDatabase};
 
 use super::database::ENTRIES;
-use super::digest::{Digest, Digests, Fingerprint};
+use super::digest::{Digest, Digests, Fingerprint, Sketched};
 use super::record::{ROW_KEY_LEN, Record, RowKey, id_of, place_of};
 use crate::prefix::Prefix;
 
@@ -46,6 +46,14 @@ impl DigestIndex {
     /// The digest of a range, once all are made.
     pub(super) fn of(&self, prefix: &Prefix) -> Option<Digest> {
         matches!(self.made, Made::Everything).then(|| self.digests.of(prefix))
+    }
+
+    /// The digest and the sketch of a range, once all are made and if its sketch is kept.
+    pub(super) fn sketch(&self, prefix: &Prefix, symbols: usize) -> Option<Sketched> {
+        if !self.is_made() {
+            return None;
+        }
+        self.digests.sketch(prefix, symbols)
     }
 
     /// Whether nothing is left to be read.
@@ -105,6 +113,7 @@ impl DigestIndex {
     }
 }
 
-fn fingerprint(row: &RowKey, version: Version, live: bool) -> Fingerprint {
+/// The fingerprint of the entry of a row.
+pub(super) fn fingerprint(row: &RowKey, version: Version, live: bool) -> Fingerprint {
     Fingerprint::new(&place_of(row), id_of(row), version, live)
 }

@@ -12,7 +12,8 @@ use tokio::sync::{Semaphore, oneshot};
 use super::compact;
 use super::data_dir::DataDir;
 use super::database::{ENTRIES, EXPIRY, EntryFile, META, NOTES};
-use super::digest::Digest;
+use super::digest::{Digest, Sketched};
+use super::digest_index::fingerprint;
 use super::queue::{
     ApplyOperation, NOTE_SHARE, NoteOperation, Operation, QUEUE_BYTES, Queue, share_of,
 };
@@ -21,8 +22,8 @@ use super::shared::{Counters, Shared};
 use super::timeline::{Mark, Timeline};
 use super::writer::Writer;
 use super::{
-    Applied, IdRange, ListLimit, Listed, NOTE_LIFE_MS, Note, Pending, Scanned, Store, StoreError,
-    Totals, is_empty,
+    Applied, IdRange, ListLimit, Listed, NOTE_LIFE_MS, Note, Outline, Pending, Scanned, Store,
+    StoreError, Totals, is_empty,
 };
 use crate::prefix::Prefix;
 use crate::{Clock, OpenError};
@@ -93,7 +94,7 @@ impl DiskStore {
         &self,
         range: &RowRange,
         limit: ListLimit,
-        item: impl Fn(&RowKey, Entry) -> T,
+        item: impl Fn(&RowKey, Record<'_>, u64) -> Option<T>,
     ) -> Result<(Vec<T>, bool), StoreError> {
         let now = self.shared.now();
         self.shared
@@ -136,7 +137,7 @@ impl Store for DiskStore {
         if is_empty(&range) {
             return Ok(Listed { entries: Vec::new(), more: false });
         }
-        let (entries, more) = self.read(&row_range(place, range), limit, |_, entry| entry)?;
+        let (entries, more) = self.read(&row_range(place, range), limit, to_entry)?;
         Ok(Listed { entries, more })
     }
 
@@ -149,8 +150,29 @@ impl Store for DiskStore {
         let Some(range) = rows_of_places(places, after) else {
             return Ok(Scanned { entries: Vec::new(), more: false });
         };
-        let (entries, more) = self.read(&range, limit, |key, entry| (place_of(key), entry))?;
+        let placed = |key: &RowKey, record: Record<'_>, now| {
+            to_entry(key, record, now).map(|entry| (place_of(key), entry))
+        };
+        let (entries, more) = self.read(&range, limit, placed)?;
         Ok(Scanned { entries, more })
+    }
+
+    fn outline(
+        &self,
+        places: &RangeInclusive<Place>,
+        after: Option<(Place, EntryId)>,
+        entries: usize,
+    ) -> Result<Outline, StoreError> {
+        let Some(range) = rows_of_places(places, after) else {
+            return Ok(Outline { entries: Vec::new(), more: false });
+        };
+        let limit = ListLimit { entries, bytes: usize::MAX };
+        let outlined = |key: &RowKey, record: Record<'_>, _| {
+            let fingerprint = fingerprint(key, record.version, record.is_live());
+            Some((place_of(key), id_of(key), fingerprint))
+        };
+        let (entries, more) = self.read(&range, limit, outlined)?;
+        Ok(Outline { entries, more })
     }
 
     fn digest(&self, prefix: &Prefix) -> Option<Digest> {
@@ -178,6 +200,10 @@ impl Store for DiskStore {
             Ok(note.filter(|note| note.ago_ms < NOTE_LIFE_MS))
         };
         self.shared.file.read(read).map_err(|error| StoreError::Failed(error.to_string()))
+    }
+
+    fn sketch(&self, prefix: &Prefix, symbols: usize) -> Option<Sketched> {
+        self.shared.digests().sketch(prefix, symbols)
     }
 
     fn totals(&self) -> Totals {
@@ -209,7 +235,7 @@ fn read_rows<T>(
     (from, to): &RowRange,
     limit: ListLimit,
     now: u64,
-    item: impl Fn(&RowKey, Entry) -> T,
+    item: impl Fn(&RowKey, Record<'_>, u64) -> Option<T>,
 ) -> Result<(Vec<T>, bool), redb::Error> {
     let mut items = Vec::new();
     let mut bytes = 0;
@@ -224,10 +250,13 @@ fn read_rows<T>(
         if limit.is_reached(items.len(), bytes) {
             return Ok((items, true));
         }
-        let entry = record.to_entry(id_of(key.value()), now);
-        items.extend(entry.map(|entry| item(key.value(), entry)));
+        items.extend(item(key.value(), record, now));
     }
     Ok((items, false))
+}
+
+fn to_entry(key: &RowKey, record: Record<'_>, now: u64) -> Option<Entry> {
+    record.to_entry(id_of(key), now)
 }
 
 /// How many tables there are.

@@ -16,12 +16,12 @@ use self::counts::Counts;
 use self::expiry::ExpiryIndex;
 use self::held::Held;
 use super::capacity;
-use super::digest::Digest;
+use super::digest::{Digest, Sketched};
 use super::rules::{Decision, Usage, decide};
 use super::timeline::Timeline;
 use super::{
-    Applied, IdRange, ListLimit, Listed, NOTE_LIFE_MS, NoRoom, Note, Pending, Scanned, Store,
-    StoreError, Totals,
+    Applied, IdRange, ListLimit, Listed, NOTE_LIFE_MS, NoRoom, Note, Outline, Pending, Scanned,
+    Store, StoreError, Totals,
 };
 use crate::Clock;
 use crate::prefix::Prefix;
@@ -118,6 +118,44 @@ impl MemoryStore {
         result
     }
 
+    /// The parts in which a range of places lies, in order.
+    fn shelves_of(&self, places: &RangeInclusive<Place>) -> &[Mutex<Shelf>] {
+        &self.shelves[shelf_of(places.start())..=shelf_of(places.end())]
+    }
+
+    /// What a limit allows of the entries of many places, each as `item` has it, and whether it left
+    /// some out.
+    fn read<T>(
+        &self,
+        places: &RangeInclusive<Place>,
+        after: Option<(Place, EntryId)>,
+        limit: ListLimit,
+        item: impl Fn(&Place, &Held, u64) -> T,
+    ) -> (Vec<T>, bool) {
+        let now = self.now();
+        let start = after.map_or(*places.start(), |(place, _)| place.max(*places.start()));
+        let places = start..=*places.end();
+        let (mut items, mut bytes) = (Vec::new(), 0);
+        // Ordered maps refuse to be asked for a range that ends before it starts.
+        if places.is_empty() {
+            return (items, false);
+        }
+        // Shelves are in the order of their places. Never two locks at a time.
+        for shelf in self.shelves_of(&places) {
+            for (place, held) in lock(shelf).alive(places.clone(), now) {
+                if after.is_some_and(|after| (*place, held.id) <= after) {
+                    continue;
+                }
+                bytes += held.cost();
+                if limit.is_reached(items.len(), bytes) {
+                    return (items, true);
+                }
+                items.push(item(place, held, now));
+            }
+        }
+        (items, false)
+    }
+
     fn apply_now(
         &self,
         place: Place,
@@ -170,38 +208,28 @@ impl Store for MemoryStore {
         after: Option<(Place, EntryId)>,
         limit: ListLimit,
     ) -> Result<Scanned, StoreError> {
-        let now = self.now();
-        let (start, end) = (*places.start(), *places.end());
-        let start = after.map_or(start, |(place, _)| place.max(start));
-        let mut scanned = Scanned { entries: Vec::new(), more: false };
-        // Ordered maps refuse to be asked for a range that ends before it starts.
-        if start > end {
-            return Ok(scanned);
-        }
-        let mut bytes = 0;
-        // Shelves are in the order of their places. Never two locks at a time.
-        for shelf in &self.shelves[shelf_of(&start)..=shelf_of(&end)] {
-            for (place, held) in lock(shelf).alive(start..=end, now) {
-                if after.is_some_and(|after| (*place, held.id) <= after) {
-                    continue;
-                }
-                bytes += held.cost();
-                if limit.is_reached(scanned.entries.len(), bytes) {
-                    scanned.more = true;
-                    return Ok(scanned);
-                }
-                scanned.entries.push((*place, held.to_entry(now)));
-            }
-        }
-        Ok(scanned)
+        let (entries, more) =
+            self.read(places, after, limit, |place, held, now| (*place, held.to_entry(now)));
+        Ok(Scanned { entries, more })
+    }
+
+    fn outline(
+        &self,
+        places: &RangeInclusive<Place>,
+        after: Option<(Place, EntryId)>,
+        entries: usize,
+    ) -> Result<Outline, StoreError> {
+        let limit = ListLimit { entries, bytes: usize::MAX };
+        let (entries, more) = self.read(places, after, limit, |place, held, _| {
+            (*place, held.id, counts::fingerprint(place, held))
+        });
+        Ok(Outline { entries, more })
     }
 
     fn digest(&self, prefix: &Prefix) -> Option<Digest> {
         let now = self.now();
-        let places = prefix.places();
-        let shelves = &self.shelves[shelf_of(places.start())..=shelf_of(places.end())];
         let mut all = Digest::default();
-        for shelf in shelves {
+        for shelf in self.shelves_of(&prefix.places()) {
             let mut shelf = lock(shelf);
             // What has expired is no difference.
             self.change(&mut shelf, |shelf| shelf.sweep(now));
@@ -227,6 +255,17 @@ impl Store for MemoryStore {
         let note = notes.kept.get(place);
         let note = note.map(|(kept, bytes)| Note { bytes: bytes.clone(), ago_ms: now - kept });
         Ok(note.filter(|note| note.ago_ms < NOTE_LIFE_MS))
+    }
+
+    fn sketch(&self, prefix: &Prefix, symbols: usize) -> Option<Sketched> {
+        let now = self.now();
+        let mut all = Sketched::new(symbols);
+        for shelf in self.shelves_of(&prefix.places()) {
+            let mut shelf = lock(shelf);
+            self.change(&mut shelf, |shelf| shelf.sweep(now));
+            all.add(&shelf.counts.digests.sketch(prefix, symbols)?);
+        }
+        Some(all)
     }
 
     fn totals(&self) -> Totals {

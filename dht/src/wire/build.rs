@@ -7,10 +7,11 @@ use bytes::{BufMut, Bytes, BytesMut};
 use prost::Message as _;
 
 use super::frame::LENGTH_LEN;
-use super::message::{Bye, Contact, Message, Notice, Refusal, Reply, Request};
+use super::message::{
+    Bye, Contact, Message, Notice, RangeAnswer, RangeQuery, Refusal, Reply, Request,
+};
 use super::schema::{self, Body, Empty};
 use crate::prefix::Prefix;
-use crate::store::Digest;
 
 /// Appends a message's frame to `out`; its length, the four bytes in front included.
 pub(crate) fn encode(message: &Message, out: &mut BytesMut) -> usize {
@@ -45,11 +46,11 @@ fn request_body(request: &Request) -> Body {
         Request::Probe => Body::Probe(Empty {}),
         Request::ProbeFor(node) => Body::ProbeFor(node_id(node)),
         Request::Members => Body::AskMembers(Empty {}),
-        Request::Digests(prefixes) => Body::AskDigests(schema::Ranges { ranges: ranges(prefixes) }),
+        Request::Digests(queries) => Body::AskDigests(range_queries(queries)),
         Request::Pull(pull) => {
             let schema::Cursor { place, entry } = cursor(pull.after);
-            let (ranges, have) = (ranges(&pull.ranges), pull.have.clone());
-            Body::Pull(schema::Pull { place, entry, ranges, have })
+            let (have, want) = (pull.have.clone(), pull.want.clone());
+            Body::Pull(schema::Pull { place, entry, ranges: ranges(&pull.ranges), have, want })
         }
         Request::Watch { places, lease_ms } => {
             Body::Watch(schema::Watch { places: self::places(places), lease_ms: *lease_ms })
@@ -87,7 +88,7 @@ fn reply_body(reply: &Reply) -> Body {
                 next: pulled.next.map(|next| cursor(Some(next))),
             })
         }
-        Reply::Digests(digests) => Body::Digests(self::digests(digests)),
+        Reply::Digests(answers) => Body::Digests(range_answers(answers)),
         Reply::Watching => Body::Watching(Empty {}),
         Reply::Claims(report) => Body::Claims(report.to_bytes().into()),
         Reply::Refused { why, text } => {
@@ -145,19 +146,44 @@ fn cursor(at: Option<(Place, EntryId)>) -> schema::Cursor {
     })
 }
 
-fn ranges(prefixes: &[Prefix]) -> Vec<schema::Range> {
-    let range = |prefix: &Prefix| schema::Range {
-        first: copy(&prefix.first().as_bytes()[..prefix.bits().div_ceil(8)]),
-        bits: u32::try_from(prefix.bits()).unwrap_or(u32::MAX),
+fn range_queries(queries: &[RangeQuery]) -> schema::Ranges {
+    let numbers = |of: fn(&RangeQuery) -> usize| {
+        let any = queries.iter().any(|query| query.symbols > 0);
+        let number = |query| u32::try_from(of(query)).unwrap_or(u32::MAX);
+        queries.iter().filter(|_| any).map(number).collect()
     };
+    schema::Ranges {
+        ranges: queries.iter().map(|query| range(&query.range)).collect(),
+        after: numbers(|query| query.after),
+        symbols: numbers(|query| query.symbols),
+    }
+}
+
+fn ranges(prefixes: &[Prefix]) -> Vec<schema::Range> {
     prefixes.iter().map(range).collect()
 }
 
-fn digests(digests: &[Digest]) -> schema::Digests {
-    let mut sums = BytesMut::with_capacity(digests.len() * 16);
-    digests.iter().for_each(|digest| sums.put_u128_le(digest.sum));
-    let counts = digests.iter().map(|digest| digest.count).collect();
-    schema::Digests { counts, sums: sums.freeze() }
+fn range(prefix: &Prefix) -> schema::Range {
+    schema::Range {
+        first: copy(&prefix.first().as_bytes()[..prefix.bits().div_ceil(8)]),
+        bits: u32::try_from(prefix.bits()).unwrap_or(u32::MAX),
+    }
+}
+
+fn range_answers(answers: &[RangeAnswer]) -> schema::Digests {
+    let any = answers.iter().any(|answer| !answer.symbols.is_empty());
+    let symbols = answers.iter().filter(|_| any);
+    schema::Digests {
+        counts: answers.iter().map(|answer| answer.digest.count).collect(),
+        sums: words(answers.iter().map(|answer| answer.digest.sum)),
+        symbols: symbols.map(|answer| words(answer.symbols.iter().copied())).collect(),
+    }
+}
+
+fn words(words: impl ExactSizeIterator<Item = u128>) -> Bytes {
+    let mut bytes = BytesMut::with_capacity(words.len() * 16);
+    words.for_each(|word| bytes.put_u128_le(word));
+    bytes.freeze()
 }
 
 fn places(places: &[Place]) -> Vec<Bytes> {

@@ -41,8 +41,8 @@ pub(crate) enum Request {
     ProbeFor(NodeId),
     /// Who else is there?
     Members,
-    /// What are the digests of what it holds in these ranges?
-    Digests(Vec<Prefix>),
+    /// What are the digests of what it holds in these ranges, and some symbols of their sketches?
+    Digests(Vec<RangeQuery>),
     /// Lists the entries it has that the asker should keep and lacks.
     Pull(Pull),
     /// Tell the asker when what is held at these places changes, for this long, in milliseconds; 0 ends
@@ -62,6 +62,33 @@ pub(crate) enum Request {
     },
 }
 
+/// What is asked of a range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RangeQuery {
+    /// The range. Its digest is wanted in any case.
+    pub(crate) range: Prefix,
+    /// The symbols after so many of its sketch.
+    pub(crate) after: usize,
+    /// So many of them.
+    pub(crate) symbols: usize,
+}
+
+impl RangeQuery {
+    /// Asks for the digest alone.
+    pub(crate) const fn digest(range: Prefix) -> RangeQuery {
+        RangeQuery { range, after: 0, symbols: 0 }
+    }
+}
+
+/// What is held in a range.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RangeAnswer {
+    pub(crate) digest: Digest,
+    /// Those asked for, or none: there is too much in the range for it, or the other does not know
+    /// sketches.
+    pub(crate) symbols: Vec<u128>,
+}
+
 /// Which entries to copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Pull {
@@ -71,6 +98,8 @@ pub(crate) struct Pull {
     pub(crate) after: Option<(Place, EntryId)>,
     /// The marks of those the asker has.
     pub(crate) have: Vec<u64>,
+    /// The marks of those it wants; none for all.
+    pub(crate) want: Vec<u64>,
 }
 
 /// Which entries to list.
@@ -113,7 +142,7 @@ pub(crate) enum Reply {
         settled: bool,
     },
     /// To [`Request::Digests`], in its order.
-    Digests(Vec<Digest>),
+    Digests(Vec<RangeAnswer>),
     /// To [`Request::Pull`].
     Pulled(Pulled),
     /// To [`Request::Watch`]: the asker will be told.

@@ -12,15 +12,16 @@ use prost::Message as _;
 
 use super::lists;
 use super::message::{
-    Bye, Contact, Get, Hello, Listing, Message, Notice, Pull, Pulled, Refusal, Reply, Request,
-    Rumour,
+    Bye, Contact, Get, Hello, Listing, Message, Notice, Pull, Pulled, RangeAnswer, RangeQuery,
+    Refusal, Reply, Request, Rumour,
 };
 use super::schema::{self, Body};
 use super::{
-    ADDRESSES_MAX, ENTRIES_MAX, HAVE_MAX, MEMBERS_MAX, PLACES_MAX, RANGES_MAX, REFERRAL_MAX,
-    TEXT_MAX,
+    ADDRESSES_MAX, ENTRIES_MAX, HAVE_MAX, MEMBERS_MAX, MESSAGE_SYMBOLS_MAX, PLACES_MAX, RANGES_MAX,
+    REFERRAL_MAX, TEXT_MAX,
 };
 use crate::prefix::{BITS, Prefix};
+use crate::sketch::{SYMBOL_LEN, SYMBOLS_MAX};
 use crate::store::Digest;
 
 /// What is wrong with a frame. Whoever sent it does not speak the protocol, or lies.
@@ -66,7 +67,7 @@ pub(crate) fn decode(frame: Bytes) -> Parsed<Message> {
         Body::Apply(body) => request(apply(body)?),
         Body::Probe(_) => request(Request::Probe),
         Body::ProbeFor(node) => request(Request::ProbeFor(node_id("node", &node)?)),
-        Body::AskDigests(body) => request(Request::Digests(ranges(&body.ranges)?)),
+        Body::AskDigests(body) => request(Request::Digests(range_queries(&body)?)),
         Body::Pull(body) => request(Request::Pull(pull(body)?)),
         Body::Watch(body) => {
             let places = places(&body.places)?;
@@ -84,7 +85,7 @@ pub(crate) fn decode(frame: Bytes) -> Parsed<Message> {
         }
         Body::Heard(_) => reply(Reply::Heard),
         Body::Silent(_) => reply(Reply::Silent),
-        Body::Digests(body) => reply(Reply::Digests(digests(&body)?)),
+        Body::Digests(body) => reply(Reply::Digests(range_answers(&body)?)),
         Body::Pulled(body) => reply(Reply::Pulled(pulled(body)?)),
         Body::Watching(_) => reply(Reply::Watching),
         Body::AskClaims(body) => {
@@ -151,6 +152,7 @@ fn pulled(body: schema::Pulled) -> Parsed<Pulled> {
 
 fn pull(body: schema::Pull) -> Parsed<Pull> {
     check_count("have", body.have.len(), HAVE_MAX)?;
+    check_count("want", body.want.len(), HAVE_MAX)?;
     let after = cursor(&schema::Cursor { place: body.place, entry: body.entry })?;
     let mut ranges = ranges(&body.ranges)?;
     if ranges.is_empty() {
@@ -160,7 +162,26 @@ fn pull(body: schema::Pull) -> Parsed<Pull> {
     if !ranges.windows(2).all(|pair| pair[0].places().end() < pair[1].first()) {
         return Err(wrong("ranges", "they are not in order, or overlap"));
     }
-    Ok(Pull { ranges, after, have: body.have })
+    Ok(Pull { ranges, after, have: body.have, want: body.want })
+}
+
+fn range_queries(body: &schema::Ranges) -> Parsed<Vec<RangeQuery>> {
+    let ranges = ranges(&body.ranges)?;
+    let is_for_each = |numbers: &[u32]| numbers.is_empty() || numbers.len() == ranges.len();
+    if !is_for_each(&body.after) || !is_for_each(&body.symbols) {
+        return Err(wrong("symbols", "they are not asked for of each range, nor of none"));
+    }
+    let number = |of: &[u32], at| of.get(at).map_or(0, |number| *number as usize);
+    let query = |(at, range)| {
+        let (after, symbols) = (number(&body.after, at), number(&body.symbols, at));
+        check_count("symbols", after.saturating_add(symbols), SYMBOLS_MAX)?;
+        // Of none it does not matter after how many they would be.
+        Ok(RangeQuery { range, after: if symbols == 0 { 0 } else { after }, symbols })
+    };
+    let queries = ranges.into_iter().enumerate().map(query).collect::<Parsed<Vec<_>>>()?;
+    let symbols = queries.iter().map(|query| query.symbols).sum();
+    check_count("symbols", symbols, MESSAGE_SYMBOLS_MAX)?;
+    Ok(queries)
 }
 
 fn ranges(bodies: &[schema::Range]) -> Parsed<Vec<Prefix>> {
@@ -184,15 +205,32 @@ fn range(body: &schema::Range) -> Parsed<Prefix> {
     Ok(prefix)
 }
 
-fn digests(body: &schema::Digests) -> Parsed<Vec<Digest>> {
+fn range_answers(body: &schema::Digests) -> Parsed<Vec<RangeAnswer>> {
     check_count("counts", body.counts.len(), RANGES_MAX)?;
-    let (sums, rest) = body.sums.as_chunks::<16>();
-    if sums.len() != body.counts.len() || !rest.is_empty() {
+    let sums = words("sums", &body.sums)?;
+    if sums.len() != body.counts.len() {
         return Err(wrong("sums", "there are not as many as counts"));
     }
-    let digest =
-        |(count, sum): (&u64, &[u8; 16])| Digest { count: *count, sum: u128::from_le_bytes(*sum) };
-    Ok(body.counts.iter().zip(sums).map(digest).collect())
+    if !body.symbols.is_empty() && body.symbols.len() != sums.len() {
+        return Err(wrong("symbols", "they are not of each range, nor of none"));
+    }
+    let symbols = body.symbols.iter().map(|bytes| bytes.len() / SYMBOL_LEN).sum();
+    check_count("symbols", symbols, MESSAGE_SYMBOLS_MAX)?;
+    let answer = |(at, (count, sum)): (usize, (&u64, u128))| {
+        let symbols =
+            body.symbols.get(at).map_or(Ok(Vec::new()), |bytes| words("symbols", bytes))?;
+        Ok(RangeAnswer { digest: Digest { count: *count, sum }, symbols })
+    };
+    body.counts.iter().zip(sums).enumerate().map(answer).collect()
+}
+
+/// Numbers of 16 bytes, little-endian.
+fn words(field: &'static str, bytes: &[u8]) -> Parsed<Vec<u128>> {
+    let (words, rest) = bytes.as_chunks();
+    if !rest.is_empty() {
+        return Err(wrong(field, "its length is no multiple of 16"));
+    }
+    Ok(words.iter().map(|word| u128::from_le_bytes(*word)).collect())
 }
 
 fn places(bodies: &[Bytes]) -> Parsed<Vec<Place>> {

@@ -180,19 +180,27 @@ pub(super) struct Range {
     pub(super) bits: u32,
 }
 
+/// For each range, or for none, which symbols of its sketch are wanted too: how many, and after how many.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Ranges {
     #[prost(message, repeated, tag = "1")]
     pub(super) ranges: Vec<Range>,
+    #[prost(uint32, repeated, tag = "2")]
+    pub(super) after: Vec<u32>,
+    #[prost(uint32, repeated, tag = "3")]
+    pub(super) symbols: Vec<u32>,
 }
 
-/// A count for each range, and as many sums of 16 bytes, little-endian.
+/// A count for each range, and as many sums of 16 bytes, little-endian; and as many rows of symbols of 16
+/// bytes, little-endian, or none.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Digests {
     #[prost(uint64, repeated, tag = "1")]
     pub(super) counts: Vec<u64>,
     #[prost(bytes = "bytes", tag = "2")]
     pub(super) sums: Bytes,
+    #[prost(bytes = "bytes", repeated, tag = "3")]
+    pub(super) symbols: Vec<Bytes>,
 }
 
 /// `place` and `entry` as in [`Cursor`]. No range means everywhere.
@@ -206,6 +214,8 @@ pub(super) struct Pull {
     pub(super) ranges: Vec<Range>,
     #[prost(fixed64, repeated, tag = "4")]
     pub(super) have: Vec<u64>,
+    #[prost(fixed64, repeated, tag = "5")]
+    pub(super) want: Vec<u64>,
 }
 
 #[derive(Clone, PartialEq, Message)]

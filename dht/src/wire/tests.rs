@@ -86,7 +86,7 @@ fn request() -> impl Strategy<Value = Request> {
         Just(Request::Probe),
         Just(Request::Members),
         node().prop_map(Request::ProbeFor),
-        prop::collection::vec(prefix(), 0..20).prop_map(Request::Digests),
+        prop::collection::vec(range_query(), 0..20).prop_map(Request::Digests),
         pull().prop_map(Request::Pull),
         (places(), any::<u32>()).prop_map(|(places, lease_ms)| Request::Watch { places, lease_ms }),
         (place(), any::<[u8; 16]>()).prop_map(|(place, nonce)| Request::Claims { place, nonce }),
@@ -97,18 +97,34 @@ fn prefix() -> impl Strategy<Value = Prefix> {
     (place(), 0..40usize).prop_map(|(place, bits)| Prefix::of(&place, bits))
 }
 
+fn range_query() -> impl Strategy<Value = RangeQuery> {
+    let symbols = prop_oneof![3 => Just((0, 0)), 1 => (0..100usize, 0..100usize)];
+    (prefix(), symbols).prop_map(|(range, (after, symbols))| {
+        // Without symbols it does not matter after how many they are, and so is not sent.
+        RangeQuery { range, after: if symbols == 0 { 0 } else { after }, symbols }
+    })
+}
+
 fn places() -> impl Strategy<Value = Vec<Place>> {
     prop::collection::vec(place(), 0..PLACES_MAX)
 }
 
 fn pull() -> impl Strategy<Value = Pull> {
     let parts = (prefix(), 1..4usize).prop_map(|(whole, more)| whole.split(more).collect());
-    let have = prop::collection::vec(any::<u64>(), 0..40);
-    (parts, prop::option::of((place(), id())), have).prop_map(|(ranges, after, have)| Pull {
+    let marks = || prop::collection::vec(any::<u64>(), 0..40);
+    let after = prop::option::of((place(), id()));
+    (parts, after, marks(), marks()).prop_map(|(ranges, after, have, want)| Pull {
         ranges,
         after,
         have,
+        want,
     })
+}
+
+fn range_answer() -> impl Strategy<Value = RangeAnswer> {
+    let symbols = prop_oneof![Just(vec![]), prop::collection::vec(any::<u128>(), 0..30)];
+    (any::<u64>(), any::<u128>(), symbols)
+        .prop_map(|(count, sum, symbols)| RangeAnswer { digest: Digest { count, sum }, symbols })
 }
 
 fn reply() -> impl Strategy<Value = Reply> {
@@ -141,9 +157,7 @@ fn reply() -> impl Strategy<Value = Reply> {
         Just(Reply::Heard),
         Just(Reply::Silent),
         Just(Reply::Watching),
-        prop::collection::vec((any::<u64>(), any::<u128>()), 0..20).prop_map(|digests| {
-            Reply::Digests(digests.into_iter().map(|(count, sum)| Digest { count, sum }).collect())
-        }),
+        prop::collection::vec(range_answer(), 0..20).prop_map(Reply::Digests),
         pulled.prop_map(|(entries, next)| Reply::Pulled(Pulled { entries, next })),
         (place(), any::<[u8; 32]>(), 0..70u8).prop_map(|(place, key, claims)| {
             Reply::Claims(Box::new(report(&place, &key, claims)))
@@ -348,7 +362,7 @@ fn what_lies_is_found_out_and_named() {
         "text"
     );
     let range = |first: Vec<u8>, bits| schema::Range { first: first.into(), bits };
-    let ranges = |ranges| raw(Body::AskDigests(schema::Ranges { ranges }));
+    let ranges = |ranges| raw(Body::AskDigests(schema::Ranges { ranges, ..Default::default() }));
     assert_eq!(field(ranges(vec![range(vec![1], 9)])), "ranges");
     assert_eq!(field(ranges(vec![range(vec![0; 33], 257)])), "ranges");
     assert_eq!(field(ranges(vec![range(vec![0x81], 7)])), "ranges");
@@ -358,8 +372,26 @@ fn what_lies_is_found_out_and_named() {
     assert_eq!(field(pull(schema::Pull { ranges: twice, ..Default::default() })), "ranges");
     let have = vec![1; HAVE_MAX + 1];
     assert_eq!(field(pull(schema::Pull { have, ..Default::default() })), "have");
-    let sums = Bytes::from(vec![0; 17]);
-    assert_eq!(field(raw(Body::Digests(schema::Digests { counts: vec![1], sums }))), "sums");
+    let want = vec![1; HAVE_MAX + 1];
+    assert_eq!(field(pull(schema::Pull { want, ..Default::default() })), "want");
+    let symbols = |after, symbols| {
+        let ranges = vec![range(vec![], 0); 20];
+        field(raw(Body::AskDigests(schema::Ranges { ranges, after, symbols })))
+    };
+    assert_eq!(symbols(vec![], vec![1]), "symbols");
+    assert_eq!(symbols(vec![0; 19], vec![1; 20]), "symbols");
+    assert_eq!(symbols(vec![1; 20], vec![256; 20]), "symbols");
+    assert_eq!(symbols(vec![u32::MAX; 20], vec![u32::MAX; 20]), "symbols");
+    assert_eq!(symbols(vec![], vec![205; 20]), "symbols", "too many together");
+    let digests = |sums, symbols: Vec<Vec<u8>>| {
+        let (sums, symbols) = (vec![0; sums].into(), symbols.into_iter().map(Into::into).collect());
+        field(raw(Body::Digests(schema::Digests { counts: vec![1], sums, symbols })))
+    };
+    assert_eq!(digests(17, vec![]), "sums");
+    assert_eq!(digests(32, vec![]), "sums");
+    assert_eq!(digests(16, vec![vec![0; 15]]), "symbols");
+    assert_eq!(digests(16, vec![vec![]; 2]), "symbols");
+    assert_eq!(digests(16, vec![vec![0; 16 * (MESSAGE_SYMBOLS_MAX + 1)]]), "symbols");
     let places = vec![place(); PLACES_MAX + 1];
     assert_eq!(field(raw(Body::Watch(schema::Watch { places, lease_ms: 1 }))), "places");
     assert_eq!(decode(Bytes::new()), Err(WireError::Unknown));

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use base::{Entry, EntryId, Key, Lifetime, Place, SecretTag, Value, Version};
 use dht::store::{
     ALL_IDS, Digest, DiskOptions, DiskStore, Fingerprint, ListLimit, MemoryOptions, MemoryStore,
-    Prefix, Store, Totals,
+    Prefix, SKETCH_BITS, SYMBOLS_MAX, Sketched, Store, Totals,
 };
 use dht::{ManualClock, Reading};
 use tempfile::TempDir;
@@ -54,8 +54,8 @@ impl Kit {
     }
 }
 
-/// Waits until the digests of a range are those of these entries: they are made after a start, and
-/// follow expiry when the store gets to it.
+/// Waits until the digests of a range are those of these entries, and so is the sketch: they are made
+/// after a start, and follow expiry when the store gets to it.
 pub async fn until_digest(store: &dyn Store, range: &Prefix, entries: &[(Place, Entry)]) {
     let marks = entries.iter().filter(|(place, _)| range.contains(place));
     let count = marks.clone().count() as u64;
@@ -64,6 +64,14 @@ pub async fn until_digest(store: &dyn Store, range: &Prefix, entries: &[(Place, 
         let digest = store.digest(range);
         if digest == Some(digest_of(marks.clone())) {
             assert_eq!(digest.map(|digest| digest.count), Some(count));
+            for symbols in [0, 7, SYMBOLS_MAX] {
+                let mut expected = Sketched::new(symbols);
+                marks.clone().for_each(|(place, entry)| {
+                    expected.insert(place, Fingerprint::of(place, entry));
+                });
+                let is_kept = range.bits() <= SKETCH_BITS;
+                assert_eq!(store.sketch(range, symbols), is_kept.then_some(expected));
+            }
             return;
         }
         assert!(Instant::now() < patience, "still {digest:?}, of {count} entries");

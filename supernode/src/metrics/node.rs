@@ -97,6 +97,11 @@ fn overlay(page: &mut Page<'_>, meters: &Meters) -> fmt::Result {
             &meters.ranges_compared,
         ),
         (
+            "symbols_compared",
+            "Symbols of sketches asked of another super-node to find what differs in a range",
+            &meters.symbols_compared,
+        ),
+        (
             "entries_pulled",
             "Entries copied here because this node came to keep them",
             &meters.entries_pulled,

@@ -73,7 +73,7 @@ async fn only_so_many_requests_of_one_peer_are_in_work_at_once() {
 }
 
 fn pull() -> Request {
-    Request::Pull(Pull { ranges: Vec::new(), after: None, have: Vec::new() })
+    Request::Pull(Pull { ranges: Vec::new(), after: None, have: Vec::new(), want: Vec::new() })
 }
 
 #[tokio::test(flavor = "multi_thread")]

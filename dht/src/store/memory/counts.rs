@@ -38,6 +38,7 @@ impl Counts {
     }
 }
 
-fn fingerprint(place: &Place, held: &Held) -> Fingerprint {
+/// The fingerprint of an entry held at a place.
+pub(super) fn fingerprint(place: &Place, held: &Held) -> Fingerprint {
     Fingerprint::new(place, held.id, held.version, held.is_live())
 }
