@@ -91,10 +91,7 @@ impl Repair {
                 Step::Compare(ranges) => self.compare(ranges).await?,
                 Step::Sketch(queries) => self.sketch(queries).await?,
                 Step::Fetch(items) => self.fetch(items).await?,
-                Step::Copy(ranges) => {
-                    let have = marks(&self.node, &ranges).map_err(|error| self.failed(&error))?;
-                    self.copy(Pull { ranges, after: None, have, want: Vec::new() }).await?;
-                }
+                Step::Copy(ranges) => self.copy_all(ranges).await?,
             }
         }
     }
@@ -149,11 +146,22 @@ impl Repair {
         let mut ranges: Vec<Prefix> = items.iter().map(|item| item.range()).collect();
         ranges.dedup();
         let want = items.iter().map(|item| item.mark()).collect();
-        self.copy(Pull { ranges, after: None, have: Vec::new(), want }).await
+        let left = self.copy(Pull { ranges, after: None, have: Vec::new(), want }).await?;
+        // What has changed there meanwhile has another mark; this node will say that it has all.
+        items.retain(|item| left.contains(&item.mark()));
+        let mut ranges: Vec<Prefix> = items.iter().map(|item| item.range()).collect();
+        ranges.dedup();
+        self.copy_all(ranges).await
     }
 
-    /// Copies what is asked for, part by part.
-    async fn copy(&mut self, mut pull: Pull) -> Result<(), Ended> {
+    /// Copies all that is in these ranges, but for what is here.
+    async fn copy_all(&mut self, ranges: Vec<Prefix>) -> Result<(), Ended> {
+        let have = marks(&self.node, &ranges).map_err(|error| self.failed(&error))?;
+        self.copy(Pull { ranges, after: None, have, want: Vec::new() }).await.map(|_| ())
+    }
+
+    /// Copies what is asked for, part by part; what was wanted and not given.
+    async fn copy(&mut self, mut pull: Pull) -> Result<Vec<u64>, Ended> {
         let only = !pull.want.is_empty();
         while !pull.ranges.is_empty() {
             let asked = Instant::now();
@@ -177,17 +185,17 @@ impl Repair {
             if count > 0 {
                 self.reconcile.brought_news();
             }
-            let Some((place, _)) = next else { return Ok(()) };
+            pull.want.retain(|mark| !given.contains(mark));
+            let Some((place, _)) = next else { break };
             pull.after = next;
             pull.ranges.retain(|range| *range.places().end() >= place);
-            pull.want.retain(|mark| !given.contains(mark));
             if only && pull.want.is_empty() {
-                return Ok(());
+                break;
             }
             // Requests come first: half of the time at least is theirs.
             sleep(asked.elapsed().max(Duration::from_micros(bytes * 1_000_000 / RATE))).await;
         }
-        Ok(())
+        Ok(pull.want)
     }
 
     /// Ends the repair unless the other has said what it was asked.
