@@ -1,6 +1,9 @@
 //! What authors signed, through [`Dht`]: put as it is, read only once it has been verified.
 
-use base::{Entry, EntryId, Key, Lifetime, Signed, State, Verified, Version};
+use base::{
+    Entry, EntryId, Key, Kind, Lifetime, PublicKey, Sequence, Signed, Slot, State, TooLarge, Ttl,
+    Verified, Version,
+};
 use tokio::time::{Duration, Instant};
 
 use crate::handle::Receipt;
@@ -19,6 +22,34 @@ pub struct SignedPage {
 }
 
 impl Dht {
+    /// Signs a body as this super-node, to be put under a key: its author is the key the node's id is
+    /// made of.
+    ///
+    /// # Errors
+    /// [`TooLarge`] above [`Signed::BODY_MAX`] bytes.
+    pub fn sign(
+        &self,
+        key: &Key,
+        slot: Slot,
+        sequence: Sequence,
+        ttl: Ttl,
+        body: &[u8],
+    ) -> Result<Signed, TooLarge> {
+        let by = &self.node().key;
+        Signed::sign(by, &key.place(), slot, Kind::Plain, sequence, ttl, body)
+    }
+
+    /// Signs the removal of what this super-node has in a slot of a key. It wins over what has this
+    /// sequence, or a lower one.
+    pub fn sign_removal(&self, key: &Key, slot: Slot, sequence: Sequence) -> Signed {
+        Signed::removal(&self.node().key, &key.place(), slot, Kind::Plain, sequence)
+    }
+
+    /// As whom this super-node signs.
+    pub fn author(&self) -> PublicKey {
+        self.node().key.public()
+    }
+
     /// Puts what an author signed for this key, or the removal the author signed. It lives for the ttl
     /// that was signed, and not longer by being put again.
     ///
