@@ -20,7 +20,7 @@ mod shared;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -49,7 +49,7 @@ const TICK: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub struct Server {
     core: Arc<Core>,
-    tasks: JoinSet<()>,
+    tasks: Mutex<JoinSet<()>>,
 }
 
 impl Server {
@@ -91,7 +91,7 @@ impl Server {
                 ticking.tick();
             }
         });
-        Ok(Server { core, tasks })
+        Ok(Server { core, tasks: Mutex::new(tasks) })
     }
 
     /// What others dial.
@@ -155,7 +155,7 @@ impl Server {
     }
 
     /// Ends: new requests are refused (503), those under way have so long to be answered.
-    pub async fn stop(mut self, patience: Duration) {
+    pub async fn stop(&self, patience: Duration) {
         self.core.shared().refuse_new();
         let _ = tokio::time::timeout(patience, async {
             while self.core.calls() > 0 {
@@ -163,7 +163,9 @@ impl Server {
             }
         })
         .await;
-        self.tasks.shutdown().await;
+        let mut tasks =
+            std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        tasks.shutdown().await;
         self.core.shared().end_errands().shutdown().await;
     }
 }

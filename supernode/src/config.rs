@@ -27,7 +27,10 @@ use std::path::{Path, PathBuf};
 pub use error::{ConfigError, Warning};
 pub use join_address::{JoinAddress, NotAnAddress};
 use layer::Origin;
-pub use options::{DEFAULT_HTTP, DEFAULT_LOG, DEFAULT_P2P, HTTP_PORT, Options, P2P_PORT, variable};
+pub use options::{
+    DEFAULT_HTTP, DEFAULT_LOG, DEFAULT_P2P, DEFAULT_SIP, HTTP_PORT, Options, P2P_PORT, SIP_PORT,
+    variable,
+};
 #[cfg(test)]
 pub(crate) use reference::assert_page;
 
@@ -42,6 +45,8 @@ pub struct Config {
     pub storage: Storage,
     /// Where HTTP and XML-RPC are served; port 0 picks a free one. Default: [`DEFAULT_HTTP`].
     pub http: SocketAddr,
+    /// Where telephones reach this one; port 0 picks a free one. Default: [`DEFAULT_SIP`].
+    pub sip: SocketAddr,
     /// Where other super-nodes reach this one; port 0 picks a free one. Default: [`DEFAULT_P2P`].
     pub p2p: SocketAddr,
     /// Super-nodes to join. Default: none.
@@ -140,6 +145,7 @@ impl Config {
                 .unwrap_or_else(|| default_name(surroundings)),
             storage: storage(&layers, surroundings)?,
             http: first(&layers, |options| options.http).unwrap_or(DEFAULT_HTTP),
+            sip: first(&layers, |options| options.sip).unwrap_or(DEFAULT_SIP),
             p2p: first(&layers, |options| options.p2p).unwrap_or(DEFAULT_P2P),
             join: first(&layers, |options| options.join.clone()).unwrap_or_default(),
             discovery: first(&layers, |options| options.no_discovery) != Some(true),

@@ -14,6 +14,7 @@ use tracing::{info, warn};
 use crate::config::{self, Config};
 use crate::discovery::{Discovery, Plan};
 use crate::services::Services;
+use crate::sip::Sip;
 use crate::state::AppState;
 use crate::{http, ready};
 
@@ -37,7 +38,8 @@ pub async fn run(config: Config) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     // The port first: a second node started by mistake then never touches the data.
-    let listener = http::listen(config.http).map_err(|error| cannot_listen(config.http, &error))?;
+    let listener =
+        http::listen(config.http).map_err(|error| cannot_listen(config.http, &error, "--http"))?;
     let address = listener.local_addr()?;
     let storage = match &config.storage {
         config::Storage::Ephemeral => Storage::Memory,
@@ -56,14 +58,18 @@ pub async fn run(config: Config) -> Result<()> {
     let dht = Dht::open(Options { storage, listen, settle, passphrase }).await?;
     let services = Services::new(dht.clone()).context(NO_RANDOM)?;
     services.start();
-    let (registry, public_metrics) = (services.clone(), config.public_metrics);
-    let state = AppState::new(dht.clone(), registry, &config.name, public_metrics, door);
+    let sip = Sip::bind(config.sip, dht.clone(), services.clone()).await;
+    let sip = sip.map_err(|error| cannot_listen(config.sip, &error, "--sip"))?;
+    sip.start();
+    let (registry, phones, public_metrics) = (services.clone(), sip.clone(), config.public_metrics);
+    let state = AppState::new(dht.clone(), registry, phones, &config.name, public_metrics, door);
     let state = Arc::new(state);
     let metrics = Arc::clone(&state.metrics);
     let server = http::Server::start(listener, http::router(state), metrics);
-    announce(&dht, address)?;
+    announce(&dht, address, &sip)?;
     let (id, p2p) = (dht.id(), dht.listening_on());
-    info!(%id, name = config.name, http = %address, %p2p, storage = ?config.storage, "serving");
+    let phones = sip.listening_on();
+    info!(%id, name = config.name, http = %address, sip = %phones, %p2p, storage = ?config.storage, "serving");
     let discovery = Discovery::start(plan, dht.clone());
     let tidying = tokio::spawn({
         let dht = dht.clone();
@@ -73,7 +79,7 @@ pub async fn run(config: Config) -> Result<()> {
         _ = terminate.recv() => info!("told to stop by SIGTERM"),
         _ = interrupt.recv() => info!("told to stop by SIGINT"),
     }
-    if timeout(LEAVE, leave(&dht, server, discovery, services)).await.is_err() {
+    if timeout(LEAVE, leave(&dht, server, discovery, services, sip)).await.is_err() {
         warn!("not everything was handed over in time; the others have copies of it");
     }
     tidying.abort();
@@ -87,7 +93,13 @@ pub async fn run(config: Config) -> Result<()> {
 }
 
 /// Stops taking requests, offering services and looking for others; then leaves the overlay.
-async fn leave(dht: &Dht, server: http::Server, discovery: Discovery, services: Services) {
+async fn leave(
+    dht: &Dht,
+    server: http::Server,
+    discovery: Discovery,
+    services: Services,
+    sip: Sip,
+) {
     let drain = async {
         if timeout(DRAIN, server.stop()).await.is_err() {
             warn!("some requests were not finished within {DRAIN:?}");
@@ -98,23 +110,32 @@ async fn leave(dht: &Dht, server: http::Server, discovery: Discovery, services: 
             warn!("not everything advertised was withdrawn in time; it ends within a minute");
         }
     };
-    tokio::join!(drain, withdraw, discovery.stop());
+    let phones = async {
+        if timeout(DRAIN, sip.stop()).await.is_err() {
+            warn!("not every binding was taken back in time; they end within some minutes");
+        }
+    };
+    tokio::join!(drain, withdraw, phones, discovery.stop());
     dht.leave().await;
 }
 
-fn cannot_listen(address: SocketAddr, error: &io::Error) -> anyhow::Error {
+fn cannot_listen(address: SocketAddr, error: &io::Error, option: &str) -> anyhow::Error {
     let guess = match error.kind() {
+        io::ErrorKind::AddrInUse if option == "--sip" => {
+            "is another super-node running there, or a softphone? "
+        }
         io::ErrorKind::AddrInUse => "is another super-node running there? ",
         io::ErrorKind::AddrNotAvailable => "this machine has no such address; ",
         _ => "",
     };
-    anyhow!("cannot listen on {address} ({error}): {guess}choose another address with --http")
+    anyhow!("cannot listen on {address} ({error}): {guess}choose another address with {option}")
 }
 
 /// Says that the node serves, and where: one line for programs, more for people.
-fn announce(dht: &Dht, address: SocketAddr) -> Result<()> {
+fn announce(dht: &Dht, address: SocketAddr, sip: &Sip) -> Result<()> {
     let mut out = io::stdout();
-    writeln!(out, "{}", ready::ready_line(&dht.id(), address, dht.listening_on()))
+    let line = ready::ready_line(&dht.id(), address, sip.listening_on(), dht.listening_on());
+    writeln!(out, "{line}")
         .and_then(|()| out.flush())
         .context("cannot write the ready line to standard output")?;
     if io::stderr().is_terminal() {

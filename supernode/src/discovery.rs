@@ -27,6 +27,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tracing::info;
 
+pub(crate) use announcement::host_name_of;
 pub use plan::Plan;
 use search::Search;
 

@@ -9,6 +9,7 @@
 //! | `/api/v1/services` | GET | the services there are, JSON |
 //! | `/api/v1/services/ID` | GET, POST, DELETE | who offers one; offers one, and no more |
 //! | `/api/v1/session` | POST | a token, if the node has a passphrase and is told it |
+//! | `/sip` | GET | a WebSocket with the subprotocol `sip` (RFC 7118) |
 //! | `/metrics` | GET | Prometheus text, to this machine only unless configured |
 //!
 //! ```text

@@ -5,6 +5,7 @@
 //!       └─ client (put, get, …)     │        ├─ api ──────►
 //!                                   │        └─ metrics ──►
 //!                                   ├─ services, names ───►
+//!                                   ├─ sip ── location ───►
 //!                                   ├─ discovery ─────────►
 //!                                   └─ ready
 //! ```
@@ -21,6 +22,7 @@ pub mod discovery;
 pub mod fuzzing;
 pub mod http;
 pub mod load;
+pub mod location;
 pub mod metrics;
 pub mod names;
 pub mod passphrase;
@@ -30,6 +32,7 @@ pub mod ready;
 pub mod rpc;
 pub mod services;
 pub mod session;
+pub mod sip;
 pub mod source;
 pub mod state;
 mod xml_guard;

@@ -19,6 +19,7 @@ use crate::load::Load;
 use crate::quota::Quota;
 use crate::rpc::METHODS;
 use crate::services::Services;
+use crate::sip::Sip;
 use node::Node;
 
 /// Label sets are fixed beforehand, so that no request can make a new one.
@@ -44,7 +45,13 @@ struct Calls {
 
 impl Metrics {
     /// All counters, at zero; what the node itself counts is read when it is asked for.
-    pub fn new(dht: Dht, load: Arc<Load>, quota: Arc<Quota>, services: Services) -> Metrics {
+    pub fn new(
+        dht: Dht,
+        load: Arc<Load>,
+        quota: Arc<Quota>,
+        services: Services,
+        sip: Sip,
+    ) -> Metrics {
         let mut registry = Registry::with_prefix("scope");
         let counted: Family<Labels, Counter> = Family::default();
         let seconds: Family<[(&'static str, &'static str); 1], Histogram> =
@@ -81,7 +88,7 @@ impl Metrics {
             "HTTP requests refused before they were looked at, by reason",
             requests_refused.clone(),
         );
-        registry.register_collector(Box::new(Node::new(dht, load, quota, services)));
+        registry.register_collector(Box::new(Node::new(dht, load, quota, services, sip)));
         Metrics { registry, calls, connections, connections_closed, requests_refused }
     }
 

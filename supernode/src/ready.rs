@@ -9,12 +9,13 @@ use qrcode::render::unicode::Dense1x2;
 use crate::addresses;
 
 /// The line printed to standard output once the daemon serves:
-/// `ready id=… http=IP:PORT sip=- p2p=IP:PORT`. `http` and `p2p` are where it listens; a wildcard is
-/// replaced by an address one can dial.
-pub fn ready_line(id: &NodeId, http: SocketAddr, p2p: SocketAddr) -> String {
+/// `ready id=… http=IP:PORT sip=IP:PORT p2p=IP:PORT`. `http`, `sip` and `p2p` are where it listens; a
+/// wildcard is replaced by an address one can dial.
+pub fn ready_line(id: &NodeId, http: SocketAddr, sip: SocketAddr, p2p: SocketAddr) -> String {
     let own = addresses::own();
     let dialable = |bound| addresses::dialable(bound, &own);
-    format!("ready id={id} http={} sip=- p2p={}", dialable(http), dialable(p2p))
+    let (http, sip, p2p) = (dialable(http), dialable(sip), dialable(p2p));
+    format!("ready id={id} http={http} sip={sip} p2p={p2p}")
 }
 
 /// The address to open in a browser, with a QR code of it for phones; `http` is where the daemon
@@ -44,12 +45,14 @@ mod tests {
     #[test]
     fn the_ready_line_has_its_four_fields() {
         let id = "12D3KooW9pP4Seg3kZYhySpuVjn1RPdQBsUFZKiFxGMGQN5MeL6A";
-        for (http, p2p) in
-            [("192.0.2.1:5851", "192.0.2.1:5850"), ("[2001:db8::7]:1", "[2001:db8::7]:2")]
-        {
+        for (http, sip, p2p) in [
+            ("192.0.2.1:5851", "192.0.2.1:5060", "192.0.2.1:5850"),
+            ("[2001:db8::7]:1", "[2001:db8::7]:3", "[2001:db8::7]:2"),
+        ] {
+            let [h, s, p] = [http, sip, p2p].map(|address| address.parse().unwrap());
             assert_eq!(
-                ready_line(&id.parse().unwrap(), http.parse().unwrap(), p2p.parse().unwrap()),
-                format!("ready id={id} http={http} sip=- p2p={p2p}")
+                ready_line(&id.parse().unwrap(), h, s, p),
+                format!("ready id={id} http={http} sip={sip} p2p={p2p}")
             );
         }
     }

@@ -10,6 +10,7 @@ use crate::load::Load;
 use crate::metrics::Metrics;
 use crate::quota::Quota;
 use crate::services::Services;
+use crate::sip::Sip;
 
 /// The node as the HTTP handlers see it.
 pub struct AppState {
@@ -29,6 +30,8 @@ pub struct AppState {
     pub quota: Arc<Quota>,
     /// Who offers what.
     pub services: Services,
+    /// Telephones.
+    pub sip: Sip,
     /// Who may come in, if not everybody may.
     pub door: Option<Door>,
     /// The number of the last request.
@@ -42,6 +45,7 @@ impl AppState {
     pub fn new(
         dht: Dht,
         services: Services,
+        sip: Sip,
         name: &str,
         public_metrics: bool,
         door: Option<Door>,
@@ -49,7 +53,7 @@ impl AppState {
         let load = Arc::new(Load::new());
         let quota = Arc::new(Quota::new());
         let metrics =
-            Metrics::new(dht.clone(), Arc::clone(&load), Arc::clone(&quota), services.clone());
+            Metrics::new(dht.clone(), load.clone(), quota.clone(), services.clone(), sip.clone());
         AppState {
             dht,
             name: name.to_owned(),
@@ -59,6 +63,7 @@ impl AppState {
             budget: Budget::default(),
             quota,
             services,
+            sip,
             door,
             requests: AtomicU64::new(0),
             public_metrics,

@@ -19,7 +19,7 @@ fn one_ready_line_tells_addresses_that_can_be_dialled() {
     assert_eq!(parts[0], "ready");
     assert!(parts[1].starts_with("id=12D3Koo"), "{}", node.ready);
     assert_eq!(parts[2], format!("http={}", node.http));
-    assert_eq!(parts[3..], ["sip=-", &format!("p2p={}", node.p2p)]);
+    assert_eq!(parts[3..], [format!("sip={}", node.sip), format!("p2p={}", node.p2p)]);
     let p2p: std::net::SocketAddr = node.p2p.parse().unwrap();
     assert!(p2p.ip().is_loopback() && p2p.port() != 0, "{}", node.ready);
     let status = get(&node.http, "/api/v1/status");

@@ -7,7 +7,7 @@ mod support;
 
 use std::process::Command;
 
-use support::Node;
+use support::{Node, get, until};
 
 const README: &str = include_str!("../../README.md");
 const SERVICES: &str = include_str!("../../docs/guides/services.md");
@@ -46,6 +46,9 @@ fn is_key(word: &str) -> bool {
 fn prints_what_it_shows(page: &str) {
     let node = Node::ephemeral();
     let folder = tempfile::tempdir().unwrap();
+    // It offers telephones as soon as it can.
+    let offers = || get(&node.http, "/api/v1/services").contains("P2PSIP").then_some(());
+    until(offers, || "it does not offer telephones".to_owned());
     let session = session(page);
     assert!(session.len() >= 4);
     for (command, expected) in session {

@@ -25,6 +25,13 @@ pub const P2P_PORT: u16 = 5850;
 pub const DEFAULT_P2P: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), P2P_PORT);
 
+/// The port for SIP, UDP and TCP (RFC 3261, section 19.1.2): the one phones take where none is said.
+pub const SIP_PORT: u16 = 5060;
+
+/// Where SIP is served when nothing says otherwise: at every IPv4 address.
+pub const DEFAULT_SIP: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), SIP_PORT);
+
 /// What is logged when nothing says otherwise.
 pub const DEFAULT_LOG: &str = "info";
 
@@ -56,6 +63,11 @@ pub struct Options {
     /// The address and port for HTTP and XML-RPC; port 0 picks a free one [default: 0.0.0.0:5851]
     #[arg(long, value_name = "ADDR", value_parser = parse_address)]
     pub http: Option<SocketAddr>,
+
+    /// The address and port for telephones, SIP over UDP and TCP; port 0 picks a free one
+    /// [default: 0.0.0.0:5060]
+    #[arg(long, value_name = "ADDR", value_parser = parse_sip_address)]
+    pub sip: Option<SocketAddr>,
 
     /// The address and port for other super-nodes, UDP and TCP; port 0 picks a free one
     /// [default: 0.0.0.0:5850]
@@ -182,6 +194,10 @@ fn parse_address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| "expected an IP address and a port, as in 0.0.0.0:5851 or [::]:5851")
 }
 
+fn parse_sip_address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "expected an IP address and a port, as in 0.0.0.0:5060 or [::]:5060")
+}
+
 fn parse_p2p_address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| "expected an IP address and a port, as in 0.0.0.0:5850 or [::]:5850")
 }
@@ -221,6 +237,7 @@ mod tests {
             definition.unwrap().get_help().unwrap().to_string()
         };
         assert!(help("http").ends_with(&format!("[default: {DEFAULT_HTTP}]")));
+        assert!(help("sip").ends_with(&format!("[default: {DEFAULT_SIP}]")));
         assert!(help("p2p").ends_with(&format!("[default: {DEFAULT_P2P}]")));
         assert!(help("log").ends_with(&format!("[default: {DEFAULT_LOG}]")));
         assert!(help("name").contains(&format!("at most {NAME_MAX} bytes")));
@@ -249,6 +266,8 @@ mod tests {
             ("http", "0.0.0.0", false),
             ("http", "localhost:5851", false),
             ("http", "1.2.3.4:65536", false),
+            ("sip", "127.0.0.1:0", true),
+            ("sip", "5060", false),
             ("p2p", "127.0.0.1:0", true),
             ("p2p", "5850", false),
             ("join", "laptop:5850", true),

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::layer;
 use super::options::{
-    DEFAULT_HTTP, DEFAULT_P2P, Options, definitions, is_list, is_switch, variable,
+    DEFAULT_HTTP, DEFAULT_P2P, DEFAULT_SIP, Options, definitions, is_list, is_switch, variable,
 };
 use super::{Config, Files, Surroundings};
 use crate::passphrase::PassphraseFile;
@@ -138,5 +138,6 @@ fn the_sample_has_every_option() {
     }
     assert!(layer::file("supernode.toml".as_ref(), &uncommented()).is_ok());
     assert!(SAMPLE.contains(&DEFAULT_HTTP.to_string()));
+    assert!(SAMPLE.contains(&DEFAULT_SIP.to_string()));
     assert!(SAMPLE.contains(&DEFAULT_P2P.to_string()));
 }

@@ -136,16 +136,29 @@ impl Announcement {
     /// A host name of our own. The machine's belongs to the responder that it may have already,
     /// which would defend it against us.
     fn host(&self) -> String {
-        format!("scope-{}.local.", self.tail().to_lowercase())
+        format!("{}.", host_name(&self.tail()))
     }
 
     fn tail(&self) -> String {
-        let id = match &self.face {
-            Face::Open { id, .. } => id.to_string(),
-            Face::Hidden { salt, .. } => return salt.as_str().to_owned(),
-        };
-        id[id.len().saturating_sub(TAIL)..].to_owned()
+        match &self.face {
+            Face::Open { id, .. } => tail_of(id),
+            Face::Hidden { salt, .. } => salt.as_str().to_owned(),
+        }
     }
+}
+
+/// The host name of a node that shows who it is, without the dot at its end.
+pub(crate) fn host_name_of(id: &NodeId) -> String {
+    host_name(&tail_of(id))
+}
+
+fn host_name(tail: &str) -> String {
+    format!("scope-{}.local", tail.to_lowercase())
+}
+
+fn tail_of(id: &NodeId) -> String {
+    let id = id.to_string();
+    id[id.len().saturating_sub(TAIL)..].to_owned()
 }
 
 #[cfg(test)]

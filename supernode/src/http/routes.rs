@@ -3,6 +3,7 @@
 mod answer;
 mod names;
 mod services;
+mod sip;
 
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use axum::http::header::{CONNECTION, CONTENT_TYPE, HOST, ORIGIN, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use tracing::{Instrument, debug, debug_span};
 
 use super::admission;
@@ -56,6 +57,7 @@ pub fn router(state: Arc<AppState>) -> Router {
     // Open to all: what comes after the layer is not under it.
     router
         .route("/healthz", get("ok\n"))
+        .route("/sip", any(sip::websocket))
         .route("/api/v1/session", post(admission::open_session))
         .with_state(state)
 }

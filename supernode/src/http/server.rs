@@ -1,6 +1,7 @@
 //! Connections: accepting them, bounding them, and ending them in order.
 
 use std::collections::HashMap;
+use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,9 +11,9 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::oneshot;
@@ -82,6 +83,8 @@ impl Server {
 /// Who is at the other end of a request's connection.
 #[derive(Debug, Clone)]
 pub(super) struct Visitor {
+    /// Its address.
+    pub(super) remote: SocketAddr,
     /// Where it counts.
     pub(super) source: Source,
     /// What the connection is doing.
@@ -93,9 +96,10 @@ pub(super) struct Visitor {
 #[cfg(test)]
 impl Visitor {
     /// Somebody who is connected for the first time.
-    pub(super) fn of(source: Source) -> Visitor {
+    pub(super) fn of(remote: SocketAddr) -> Visitor {
+        let source = Source::of(remote.ip());
         let Admission::Stay(guest) = Guests::default().admit(source, 0) else { unreachable!() };
-        Visitor { source, pulse: guest.pulse, account: guest.account }
+        Visitor { remote, source, pulse: guest.pulse, account: guest.account }
     }
 }
 
@@ -184,7 +188,7 @@ fn welcome(
     // Given back however the task ends, and however early: it waits for the lock that is held here.
     let open = Open { house: Arc::clone(house), id: guest.id };
     let id = guest.id;
-    let connection = connections.watch(serve(stream, source, guest, router.clone(), house));
+    let connection = connections.watch(serve(stream, remote, guest, router.clone(), house));
     let task = tokio::spawn(async move {
         let _open = open;
         if let Err(error) = connection.await {
@@ -197,13 +201,14 @@ fn welcome(
 /// The connection as hyper serves it.
 fn serve(
     stream: TcpStream,
-    source: Source,
+    remote: SocketAddr,
     guest: Guest,
     router: Router,
     house: &Arc<House>,
-) -> impl GracefulConnection<Error = hyper::Error> + use<> {
+) -> impl GracefulConnection<Error = Box<dyn Error + Send + Sync>> + use<> {
     let house = Arc::clone(house);
-    let visitor = Visitor { source, pulse: guest.pulse, account: guest.account };
+    let source = Source::of(remote.ip());
+    let visitor = Visitor { remote, source, pulse: guest.pulse, account: guest.account };
     let service = service_fn(move |request: Request<Incoming>| {
         visitor.pulse.receive(house.now_ms());
         let mut request = request.map(Body::new);
@@ -216,9 +221,12 @@ fn serve(
             answer
         }
     });
-    http1::Builder::new()
+    let mut builder = auto::Builder::new(TokioExecutor::new()).http1_only();
+    builder
+        .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_PATIENCE)
-        .max_buf_size(BUFFER_MAX)
-        .serve_connection(TokioIo::new(Stalling::new(stream, WRITE_PATIENCE)), service)
+        .max_buf_size(BUFFER_MAX);
+    let io = TokioIo::new(Stalling::new(stream, WRITE_PATIENCE));
+    builder.serve_connection_with_upgrades(io, service).into_owned()
 }

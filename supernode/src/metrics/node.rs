@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use base::TtlClass;
 use dht::{Dht, Health, Histogram, Meters, Status};
+use p2psip::server;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, NoLabelSet};
 use prometheus_client::metrics::MetricType;
@@ -16,6 +17,7 @@ use prometheus_client::registry::Unit;
 use crate::load::Load;
 use crate::quota::Quota;
 use crate::services::{Counts, Services};
+use crate::sip::Sip;
 
 /// The labels of [`Meters::hops`].
 const HOPS: [&str; Meters::HOPS] = ["0", "1", "2", "3", "4", "5", "6", "7"];
@@ -26,11 +28,18 @@ pub(super) struct Node {
     load: Arc<Load>,
     quota: Arc<Quota>,
     services: Services,
+    sip: Sip,
 }
 
 impl Node {
-    pub(super) fn new(dht: Dht, load: Arc<Load>, quota: Arc<Quota>, services: Services) -> Node {
-        Node { dht, load, quota, services }
+    pub(super) fn new(
+        dht: Dht,
+        load: Arc<Load>,
+        quota: Arc<Quota>,
+        services: Services,
+        sip: Sip,
+    ) -> Node {
+        Node { dht, load, quota, services, sip }
     }
 }
 
@@ -50,6 +59,7 @@ impl Collector for Node {
         store(&mut page, &status)?;
         quotas(&mut page, &self.quota)?;
         registry(&mut page, self.services.counts())?;
+        telephones(&mut page, &self.sip)?;
         page.gauge("requests_in_flight", "Requests in work", self.load.in_flight() as u64)?;
         page.gauge("uptime_seconds", "Seconds since the start", self.load.uptime_s())
     }
@@ -175,6 +185,35 @@ fn registry(page: &mut Page<'_>, counts: Counts) -> fmt::Result {
     page.counter("services_renewals_failed", help, counts.failures)
 }
 
+/// SIP at this node.
+fn telephones(page: &mut Page<'_>, sip: &Sip) -> fmt::Result {
+    let (server, counts) = (sip.server(), sip.server().metrics());
+    let help = "Requests that came by SIP, without repetitions";
+    page.counter("sip_requests", help, counts.requests())?;
+    page.counter("sip_responses", "Responses that came by SIP", counts.responses())?;
+    let help = "What came to the port of SIP and was no message, or not in form";
+    page.counter("sip_malformed", help, counts.malformed())?;
+    page.counter("sip_registrations", "REGISTERs that were granted", counts.registrations())?;
+    page.counter("sip_lookups", "Questions of where somebody is", counts.lookups())?;
+    let help = "SIP requests refused because there were too many";
+    page.counter("sip_refused", help, counts.refused())?;
+    page.counter("sip_forwarded", "SIP requests passed on, each branch", counts.forwarded())?;
+    let help = "SIP messages that could not be sent";
+    page.counter("sip_unsent", help, counts.unsent())?;
+    let help = "SIP requests that have no final response yet, or may be repeated";
+    page.gauge("sip_transactions", help, server.transactions() as u64)?;
+    let help = "Bindings that were accepted here and are looked after";
+    page.gauge("sip_bindings", help, sip.locations().count() as u64)?;
+    let help = "Time from a REGISTER to its answer";
+    page.delays("sip_registration_delay", help, counts.registration_delay())?;
+    let help = "The overlay's part of a registration's time";
+    page.delays("sip_registration_overlay", help, counts.registration_location())?;
+    let help = "Time from an INVITE to the first sign of whom it is for";
+    page.delays("sip_setup_delay", help, counts.setup_delay())?;
+    let help = "The overlay's part of a session's setup time";
+    page.delays("sip_setup_overlay", help, counts.setup_location())
+}
+
 /// What was refused to those who put too much.
 fn quotas(page: &mut Page<'_>, quota: &Quota) -> fmt::Result {
     let help = "Puts and removals refused because their source had put its share, by class of ttl";
@@ -205,9 +244,19 @@ impl Page<'_> {
         let edge = |edge: Option<Duration>| edge.map_or(f64::INFINITY, |edge| edge.as_secs_f64());
         let buckets: Vec<(f64, u64)> =
             histogram.buckets().map(|(upper, count)| (edge(upper), count)).collect();
+        self.buckets(name, help, histogram.sum().as_secs_f64(), &buckets)
+    }
+
+    fn delays(&mut self, name: &str, help: &str, delays: &server::Histogram) -> fmt::Result {
+        let edges = server::BOUNDS_US.map(|us| us as f64 / 1e6).into_iter().chain([f64::INFINITY]);
+        let buckets: Vec<(f64, u64)> = edges.zip(delays.buckets()).collect();
+        self.buckets(name, help, delays.sum_us() as f64 / 1e6, &buckets)
+    }
+
+    fn buckets(&mut self, name: &str, help: &str, sum: f64, buckets: &[(f64, u64)]) -> fmt::Result {
         let count = buckets.iter().map(|(_, count)| count).sum();
         let unit = Some(&Unit::Seconds);
         let mut metric = self.0.encode_descriptor(name, help, unit, MetricType::Histogram)?;
-        metric.encode_histogram::<NoLabelSet>(histogram.sum().as_secs_f64(), count, &buckets, None)
+        metric.encode_histogram::<NoLabelSet>(sum, count, buckets, None)
     }
 }

@@ -10,6 +10,7 @@ use crate::config::assert_page;
 use crate::load::Load;
 use crate::quota::Quota;
 use crate::services::Services;
+use crate::sip::Sip;
 
 const INTRODUCTION: &str = "\
 # Metrics
@@ -30,7 +31,10 @@ is `well`, or `suspect` for who left a question unanswered.
 async fn fresh() -> Metrics {
     let dht = Dht::open(Options::local(Storage::Memory)).await.unwrap();
     let services = Services::new(dht.clone()).unwrap();
-    let metrics = Metrics::new(dht, Arc::new(Load::new()), Arc::new(Quota::new()), services);
+    let any_port = "127.0.0.1:0".parse().unwrap();
+    let sip = Sip::bind(any_port, dht.clone(), services.clone()).await.unwrap();
+    let (load, quota) = (Arc::new(Load::new()), Arc::new(Quota::new()));
+    let metrics = Metrics::new(dht, load, quota, services, sip);
     metrics.count_refused("too large");
     metrics.count_connection_closed("idle");
     metrics

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::Fault;
 use super::table::Method;
+use crate::location;
 use crate::services::Contact;
 
 /// The parameters not taken yet.
@@ -156,6 +157,10 @@ impl Params {
     pub(super) fn in_service(&mut self, key: Key) -> Result<Key, Fault> {
         match self.optional_service()? {
             None => Ok(key),
+            // Where people are is theirs to know who look for them, and super-nodes' to say.
+            Some(service) if service.as_str() == location::SERVICE => {
+                Err(self.bad("may not be P2PSIP: its keys are the super-nodes' own; for who offers it there is scope.lookup"))
+            }
             Some(service) => Ok(Key::in_service(&service, key.as_bytes().to_vec())?),
         }
     }

@@ -25,6 +25,8 @@ pub struct Node {
     pub ready: String,
     /// Where its HTTP is.
     pub http: String,
+    /// Where telephones reach it.
+    pub sip: String,
     /// Where other super-nodes reach it.
     pub p2p: String,
 }
@@ -83,11 +85,12 @@ impl Node {
             let part = ready.split_whitespace().find_map(|part| part.strip_prefix(name));
             part.map(str::to_owned)
         };
-        let (Some(http), Some(p2p)) = (field("http="), field("p2p=")) else {
+        let fields = (field("http="), field("sip="), field("p2p="));
+        let (Some(http), Some(sip), Some(p2p)) = fields else {
             logging.join().unwrap();
             panic!("it did not become ready: {ready}{}", log.lock().unwrap());
         };
-        Node { child, stdout, log, logging, ready: ready.trim_end().to_owned(), http, p2p }
+        Node { child, stdout, log, logging, ready: ready.trim_end().to_owned(), http, sip, p2p }
     }
 
     /// What it has written to standard error so far.
@@ -153,7 +156,11 @@ fn isolate(command: &mut Command) {
             command.env_remove(name);
         }
     }
-    command.envs([("SUPERNODE_NO_DISCOVERY", "true"), ("SUPERNODE_P2P", "127.0.0.1:0")]);
+    command.envs([
+        ("SUPERNODE_NO_DISCOVERY", "true"),
+        ("SUPERNODE_P2P", "127.0.0.1:0"),
+        ("SUPERNODE_SIP", "127.0.0.1:0"),
+    ]);
 }
 
 /// Waits until something is so, and gives what it is; panics with what `otherwise` says if it takes

@@ -41,7 +41,8 @@ impl Launch {
 
     /// A super-node that only this machine can reach, that looks for nobody and that nobody finds.
     pub(crate) fn local(data: &Data, http: &str) -> Launch {
-        Launch::new(data).with("--http", http).with("--p2p", ANY_PORT).without_discovery()
+        let launch = Launch::new(data).with("--http", http).with("--sip", ANY_PORT);
+        launch.with("--p2p", ANY_PORT).without_discovery()
     }
 
     /// With an option and its value; the last one counts.

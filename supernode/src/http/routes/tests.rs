@@ -12,7 +12,7 @@ use tower::ServiceExt;
 use super::*;
 use crate::http::Door;
 use crate::services::Services;
-use crate::source::Source;
+use crate::sip::Sip;
 
 mod names;
 
@@ -23,7 +23,9 @@ async fn node(passphrase: Option<&str>) -> Arc<AppState> {
     let dht = Dht::open(Options::local(Storage::Memory)).await.unwrap();
     let door = passphrase.map(|passphrase| Door::new(passphrase).unwrap());
     let services = Services::new(dht.clone()).unwrap();
-    Arc::new(AppState::new(dht, services, "box", false, door))
+    let any_port = "127.0.0.1:0".parse().unwrap();
+    let sip = Sip::bind(any_port, dht.clone(), services.clone()).await.unwrap();
+    Arc::new(AppState::new(dht, services, sip, "box", false, door))
 }
 
 /// Asks from an address, with what `Authorization` says if anything. The status and the body; the
@@ -35,7 +37,7 @@ async fn ask(
     authorization: Option<&str>,
 ) -> (u16, String) {
     let (method, path, body) = request;
-    let visitor = Visitor::of(Source::of(from.parse().unwrap()));
+    let visitor = Visitor::of((from.parse::<std::net::IpAddr>().unwrap(), 4711).into());
     let mut request = Request::builder().method(method).uri(path).extension(visitor);
     if let Some(authorization) = authorization {
         request = request.header(AUTHORIZATION, authorization);

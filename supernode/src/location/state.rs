@@ -1,0 +1,220 @@
+//! What is under an address of record's key, and what of it counts. Pure.
+
+use std::time::Duration;
+
+use base::{Place, PublicKey, Sequence, Signed, Slot};
+use dht::Found;
+use p2psip::location::{Binding, Bound, Cursor, merge};
+
+use super::statement::Statement;
+
+/// No statement has a higher sequence: each change adds one, so that only somebody who does harm comes
+/// here, and there has to be room above whatever counts.
+const SEQUENCE_MAX: u64 = 1 << 48;
+
+/// What super-nodes have said about an address of record, as it was found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct State {
+    /// Every binding that was made or ended; of one that was ended nothing remains.
+    said: Vec<Bound>,
+    /// Before it nothing counts.
+    floor: u64,
+    /// The highest sequence there is.
+    top: u64,
+    /// What one super-node has there.
+    own: Vec<Own>,
+}
+
+/// A binding that a super-node itself keeps there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Own {
+    pub(super) slot: Slot,
+    pub(super) sequence: Sequence,
+    pub(super) binding: Binding,
+}
+
+impl State {
+    /// What was found under the key at a place, seen by `me`. What is not signed for that place, or
+    /// says nothing about a location, is as if it were not there.
+    pub(super) fn of(found: &[Found], place: &Place, me: &PublicKey) -> State {
+        let mut state = State::default();
+        for found in found {
+            // A signed entry's bytes may be put as a value by anybody, long after it was over.
+            if !found.id.tag.is_signed() {
+                continue;
+            }
+            let Ok(signed) = Signed::from_bytes(found.value.clone().into_bytes()) else { continue };
+            let Ok(signed) = signed.verify(place) else { continue };
+            let Some(Ok(said)) = signed.body().map(|body| Statement::from_bytes(&body)) else {
+                continue;
+            };
+            let sequence = signed.sequence();
+            let is_in_place = signed.slot() == said.slot() && signed.id() == found.id;
+            if !is_in_place || sequence.number() > SEQUENCE_MAX {
+                continue;
+            }
+            let is_mine = signed.author() == *me;
+            state.add(said, sequence, found.remaining.into(), is_mine.then(|| signed.slot()));
+        }
+        state
+    }
+
+    fn add(&mut self, said: Statement, sequence: Sequence, remaining: Duration, own: Option<Slot>) {
+        let version = sequence.number();
+        self.top = self.top.max(version);
+        match said {
+            Statement::NoneBefore => self.floor = self.floor.max(version),
+            Statement::Over(binding) => {
+                self.said.push(Bound { binding, version, remaining: Duration::ZERO });
+            }
+            Statement::At(binding) => {
+                if let Some(slot) = own {
+                    self.own.push(Own { slot, sequence, binding: binding.clone() });
+                }
+                self.said.push(Bound { binding, version, remaining });
+            }
+        }
+    }
+
+    /// The same after one more was said.
+    #[must_use]
+    pub(super) fn and(mut self, said: Statement, sequence: Sequence, remaining: Duration) -> State {
+        self.add(said, sequence, remaining, None);
+        self
+    }
+
+    /// The bindings that count.
+    pub(super) fn bound(&self) -> Vec<Bound> {
+        merge(self.said.iter().cloned(), self.floor)
+    }
+
+    /// A sequence above all there are.
+    pub(super) fn next(&self) -> Sequence {
+        Sequence::new((self.top + 1).min(SEQUENCE_MAX))
+    }
+
+    /// Names the bindings that count: not by how often each was refreshed.
+    pub(super) fn cursor(&self) -> Cursor {
+        let mut counting: Vec<Vec<u8>> =
+            self.bound().into_iter().map(|bound| Statement::At(bound.binding).to_bytes()).collect();
+        counting.sort_unstable();
+        let mut hasher = blake3::Hasher::new();
+        for bytes in &counting {
+            hasher.update(&(bytes.len() as u64).to_be_bytes()).update(bytes);
+        }
+        let mut cursor = [0; 16];
+        cursor.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+        Cursor(u128::from_be_bytes(cursor))
+    }
+
+    /// What this super-node has there.
+    pub(super) fn own(&self) -> &[Own] {
+        &self.own
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base::{Key, Kind, Lifetime, SigningKey, Ttl, Value};
+
+    use super::super::samples;
+    use super::*;
+
+    fn place() -> Place {
+        Key::new("anna").unwrap().place()
+    }
+
+    fn me() -> SigningKey {
+        SigningKey::from_bytes(&[1; 32])
+    }
+
+    fn signed(by: &SigningKey, at: &Place, slot: Slot, sequence: u64, body: &[u8]) -> Found {
+        let (sequence, ttl) = (Sequence::new(sequence), Ttl::from_secs(60).unwrap());
+        let signed = Signed::sign(by, at, slot, Kind::Plain, sequence, ttl, body).unwrap();
+        let remaining = Lifetime::from_millis(60_000);
+        Found { id: signed.id(), value: signed.to_value(), remaining }
+    }
+
+    fn said(by: &SigningKey, statement: &Statement, sequence: u64) -> Found {
+        signed(by, &place(), statement.slot(), sequence, &statement.to_bytes())
+    }
+
+    fn at(contact: &str) -> Statement {
+        Statement::At(samples::binding(contact))
+    }
+
+    fn contacts(found: &[Found]) -> Vec<String> {
+        let state = State::of(found, &place(), &me().public());
+        state.bound().into_iter().map(|bound| bound.binding.contact.into()).collect()
+    }
+
+    #[test]
+    fn the_newest_that_was_said_counts_whoever_said_it() {
+        let other = SigningKey::from_bytes(&[2; 32]);
+        let phone = |contact: &str, token: &str| Binding {
+            instance: Some("urn:uuid:1".into()),
+            token: token.into(),
+            ..samples::binding(contact)
+        };
+        let old = said(&me(), &Statement::At(phone("sip:a@192.0.2.7", "t1")), 4);
+        let new = said(&other, &Statement::At(phone("sip:a@192.0.2.8", "t2")), 5);
+        let found = [old, new];
+        assert_eq!(contacts(&found), ["sip:a@192.0.2.8"]);
+        let state = State::of(&found, &place(), &me().public());
+        assert_eq!(state.next(), Sequence::new(6));
+        assert_eq!(state.own().len(), 1);
+        assert_eq!(state.own()[0].sequence, Sequence::new(4));
+        let over = said(&other, &Statement::Over(phone("sip:a@192.0.2.8", "t2")), 6);
+        assert!(contacts(&[found[0].clone(), over]).is_empty());
+    }
+
+    #[test]
+    fn what_was_cleared_does_not_count_and_what_came_later_does() {
+        let found = [
+            said(&me(), &at("sip:a@h1"), 3),
+            said(&me(), &Statement::NoneBefore, 4),
+            said(&me(), &at("sip:a@h2"), 5),
+        ];
+        assert_eq!(contacts(&found), ["sip:a@h2"]);
+    }
+
+    #[test]
+    fn what_is_forged_misplaced_or_garbage_is_as_if_it_were_not_there() {
+        let good = said(&me(), &at("sip:a@h"), 1);
+        let statement = at("sip:evil@h");
+        let (slot, bytes) = (statement.slot(), statement.to_bytes());
+        let elsewhere = Key::new("bob").unwrap().place();
+        let mut tampered = said(&me(), &statement, 2);
+        let mut changed = tampered.value.as_bytes().to_vec();
+        changed[100] ^= 1;
+        tampered.value = Value::new(changed).unwrap();
+        let mut replayed = said(&me(), &statement, 9);
+        replayed.id = base::EntryId::of(&replayed.value, base::SecretTag::NONE);
+        let bad = [
+            signed(&me(), &elsewhere, slot, 2, &bytes),
+            signed(&me(), &place(), Slot::ZERO, 3, &bytes),
+            signed(&me(), &place(), slot, SEQUENCE_MAX + 1, &bytes),
+            signed(&me(), &place(), slot, 4, b"garbage"),
+            signed(&me(), &place(), slot, 5, &vec![1; Signed::BODY_MAX]),
+            tampered,
+            replayed,
+        ];
+        for bad in bad {
+            let found = [good.clone(), bad];
+            assert_eq!(contacts(&found), ["sip:a@h"]);
+            let state = State::of(&found, &place(), &me().public());
+            assert_eq!(state.next(), Sequence::new(2));
+        }
+    }
+
+    #[test]
+    fn a_cursor_is_that_of_the_bindings_not_of_their_refreshes() {
+        let cursor = |found: &[Found]| State::of(found, &place(), &me().public()).cursor();
+        let (one, again) = (said(&me(), &at("sip:a@h"), 1), said(&me(), &at("sip:a@h"), 2));
+        let two = said(&me(), &at("sip:b@h"), 3);
+        assert_eq!(cursor(std::slice::from_ref(&one)), cursor(std::slice::from_ref(&again)));
+        assert_ne!(cursor(std::slice::from_ref(&one)), cursor(&[one.clone(), two.clone()]));
+        assert_eq!(cursor(&[one.clone(), two.clone()]), cursor(&[two, one]));
+        assert_ne!(cursor(&[]), cursor(&[again]));
+    }
+}

@@ -1,0 +1,107 @@
+//! Telephones as daemons' users meet them: whole nodes on loopback, and phones that are sockets here.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+#[path = "support/phone.rs"]
+#[allow(unreachable_pub, dead_code, clippy::unwrap_used, reason = "only tests use it")]
+mod phone;
+#[path = "support/support.rs"]
+#[allow(unreachable_pub, dead_code, clippy::unwrap_used, reason = "only tests use it")]
+mod support;
+
+use phone::{Phone, status};
+use serde_json::Value as Json;
+use support::{Node, get, until};
+
+/// Daemons that all know each other, and each other's SIP.
+fn nodes(count: usize) -> Vec<Node> {
+    let mut nodes = vec![Node::ephemeral()];
+    while nodes.len() < count {
+        let first = nodes[0].p2p.clone();
+        nodes.push(Node::start(&["--ephemeral", "--http", "127.0.0.1:0", "--join", &first]));
+    }
+    let knows = |node: &Node| {
+        let status: Json = serde_json::from_str(&get(&node.http, "/api/v1/status")).unwrap();
+        let others = status["peers"].as_array().unwrap().len();
+        let services: Json =
+            serde_json::from_str(&get(&node.http, "/api/v1/services/P2PSIP")).unwrap();
+        let members = services["members"].as_array().map_or(0, Vec::len);
+        others + 1 == count && members == count && status["phase"] == "serving"
+    };
+    until(|| nodes.iter().all(knows).then_some(()), || "they do not meet".to_owned());
+    nodes
+}
+
+#[test]
+fn who_registers_at_one_is_reached_by_way_of_any() {
+    let nodes = nodes(3);
+    let mut anna = Phone::at(&nodes[0].sip);
+    let mut bob = Phone::at(&nodes[2].sip);
+    assert_eq!(status(&anna.register("anna", 60)), 200);
+    assert_eq!(status(&bob.register("bob", 60)), 200);
+    bob.send("MESSAGE", "sip:anna@scope", "bob", "hello, hall 3");
+    let message = anna.receive();
+    assert!(message.starts_with("MESSAGE ") && message.ends_with("hello, hall 3"), "{message}");
+    anna.answer(&message, "200 OK");
+    assert_eq!(status(&bob.receive()), 200);
+    // By the address of a super-node that is neither's, too.
+    bob.send("INVITE", &format!("sip:anna@{}", nodes[1].sip), "bob", "");
+    let invite = anna.receive();
+    assert!(invite.starts_with("INVITE "), "{invite}");
+    assert!(!invite.contains("Record-Route"), "both are direct: {invite}");
+    anna.answer(&invite, "486 Busy Here");
+    assert_eq!(status(&bob.receive_final()), 486);
+}
+
+#[test]
+fn nobody_is_there_who_did_not_come_or_has_gone() {
+    let nodes = nodes(2);
+    let mut anna = Phone::at(&nodes[0].sip);
+    let mut bob = Phone::at(&nodes[1].sip);
+    bob.send("MESSAGE", "sip:anna@scope", "bob", "are you there?");
+    assert_eq!(status(&bob.receive()), 480);
+    assert_eq!(status(&anna.register("anna", 60)), 200);
+    assert_eq!(status(&anna.register("anna", 0)), 200);
+    bob.send("MESSAGE", "sip:anna@scope", "bob", "are you there?");
+    assert_eq!(status(&bob.receive()), 480);
+    bob.send("MESSAGE", "sip:anna@elsewhere.example", "bob", "are you there?");
+    assert!([403, 404].contains(&status(&bob.receive())));
+}
+
+#[test]
+fn a_phone_whose_super_node_dies_is_reached_again_as_soon_as_it_registers_elsewhere() {
+    let mut nodes = nodes(4);
+    let mut anna = Phone::behind_a_flow(&nodes[3].sip);
+    let mut bob = Phone::at(&nodes[0].sip);
+    assert_eq!(status(&anna.register("anna", 60)), 200);
+    bob.send("MESSAGE", "sip:anna@scope", "bob", "one");
+    let message = anna.receive();
+    anna.answer(&message, "200 OK");
+    assert_eq!(status(&bob.receive()), 200);
+    nodes.pop().unwrap().kill();
+    anna.goes_to(&nodes[1].sip);
+    // While the others find out that one is gone, a write may find no quorum: the phone tries again.
+    until(
+        || (status(&anna.register("anna", 60)) == 200).then_some(()),
+        || "not registered".to_owned(),
+    );
+    bob.send("MESSAGE", "sip:anna@scope", "bob", "two");
+    let message = anna.receive();
+    assert!(message.ends_with("two"), "{message}");
+    anna.answer(&message, "200 OK");
+    assert_eq!(status(&bob.receive()), 200);
+}
+
+#[test]
+fn a_web_page_speaks_sip_by_a_web_socket() {
+    let nodes = nodes(2);
+    let mut anna = Phone::by_web_socket(&nodes[0].http);
+    let mut bob = Phone::at(&nodes[1].sip);
+    assert_eq!(status(&anna.register("anna", 60)), 200);
+    bob.send("MESSAGE", "sip:anna@scope", "bob", "hello, browser");
+    let message = anna.receive();
+    assert!(message.ends_with("hello, browser"), "{message}");
+    anna.answer(&message, "200 OK");
+    assert_eq!(status(&bob.receive()), 200);
+    let ended = nodes.into_iter().next().unwrap().stop("-TERM");
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+}
