@@ -28,8 +28,8 @@ pub use error::{ConfigError, Warning};
 pub use join_address::{JoinAddress, NotAnAddress};
 use layer::Origin;
 pub use options::{
-    DEFAULT_HTTP, DEFAULT_LOG, DEFAULT_P2P, DEFAULT_SIP, HTTP_PORT, Options, P2P_PORT, SIP_PORT,
-    variable,
+    DEFAULT_HTTP, DEFAULT_LOG, DEFAULT_P2P, DEFAULT_SIP, DEFAULT_SIP_RATE, HTTP_PORT, Options,
+    P2P_PORT, SIP_PORT, variable,
 };
 #[cfg(test)]
 pub(crate) use reference::assert_page;
@@ -47,6 +47,8 @@ pub struct Config {
     pub http: SocketAddr,
     /// Where telephones reach this one; port 0 picks a free one. Default: [`DEFAULT_SIP`].
     pub sip: SocketAddr,
+    /// How many SIP requests a second one address may send; 0 is any number.
+    pub sip_rate: u32,
     /// Where other super-nodes reach this one; port 0 picks a free one. Default: [`DEFAULT_P2P`].
     pub p2p: SocketAddr,
     /// Super-nodes to join. Default: none.
@@ -146,6 +148,7 @@ impl Config {
             storage: storage(&layers, surroundings)?,
             http: first(&layers, |options| options.http).unwrap_or(DEFAULT_HTTP),
             sip: first(&layers, |options| options.sip).unwrap_or(DEFAULT_SIP),
+            sip_rate: first(&layers, |options| options.sip_rate).unwrap_or(DEFAULT_SIP_RATE),
             p2p: first(&layers, |options| options.p2p).unwrap_or(DEFAULT_P2P),
             join: first(&layers, |options| options.join.clone()).unwrap_or_default(),
             discovery: first(&layers, |options| options.no_discovery) != Some(true),

@@ -58,7 +58,7 @@ pub async fn run(config: Config) -> Result<()> {
     let dht = Dht::open(Options { storage, listen, settle, passphrase }).await?;
     let services = Services::new(dht.clone()).context(NO_RANDOM)?;
     services.start();
-    let sip = Sip::bind(config.sip, dht.clone(), services.clone()).await;
+    let sip = Sip::bind(config.sip, config.sip_rate, dht.clone(), services.clone()).await;
     let sip = sip.map_err(|error| cannot_listen(config.sip, &error, "--sip"))?;
     sip.start();
     let (registry, phones, public_metrics) = (services.clone(), sip.clone(), config.public_metrics);

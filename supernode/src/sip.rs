@@ -17,7 +17,7 @@ use std::time::Duration;
 use base::Ttl;
 use dht::Dht;
 use p2psip::accounts::MemoryAccounts;
-use p2psip::server::{Config, Server};
+use p2psip::server::{Config, Rate, Rates, Server};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tracing::{Instrument, debug, info};
@@ -56,14 +56,20 @@ struct Inner {
 }
 
 impl Sip {
-    /// Begins to serve SIP at an address, UDP and TCP. Nobody else hears of it before
-    /// [`Sip::start`].
+    /// Begins to serve SIP at an address, UDP and TCP, where others may each send so many requests a
+    /// second (0 for any number). Nobody else hears of it before [`Sip::start`].
     ///
     /// # Errors
     /// The system's, such as that the port is in use.
-    pub async fn bind(address: SocketAddr, dht: Dht, services: Services) -> io::Result<Sip> {
+    pub async fn bind(
+        address: SocketAddr,
+        rate: u32,
+        dht: Dht,
+        services: Services,
+    ) -> io::Result<Sip> {
         let locations = Locations::new(dht.clone());
         let mut config = Config::new(address);
+        config.rates = rates(rate);
         config.advertised = vec![addresses::dialable(address, &addresses::own()).ip()];
         // Every name is open.
         let accounts = Arc::new(MemoryAccounts::new());
@@ -114,6 +120,14 @@ impl Sip {
         };
         take_back.await;
     }
+}
+
+/// How much is taken of others, if so many requests a second may come from one address: four times
+/// that at once, as when a crowd's router starts. One port and one person have their own bounds.
+fn rates(per_second: u32) -> Option<Rates> {
+    let per_second = u64::from(per_second);
+    let address = Rate { burst: per_second * 4, per_second };
+    (per_second > 0).then(|| Rates { address, ..Rates::default() })
 }
 
 impl Inner {

@@ -8,7 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{ConfigError, Warning};
-use super::options::{Options, Setting, definitions, is_list, is_switch, variable};
+use super::options::{Options, Setting, definitions, is_list, is_number, is_switch, variable};
 use crate::passphrase;
 
 /// Where a layer's settings were read, as errors name it.
@@ -113,6 +113,8 @@ fn texts(value: &DeValue<'_>, option: &clap::Arg) -> Result<Vec<String>, &'stati
         _ if is_list(option) => Err(LIST),
         DeValue::Boolean(on) if is_switch(option) => Ok(vec![on.to_string()]),
         _ if is_switch(option) => Err("expected true or false"),
+        DeValue::Integer(number) if is_number(option) => Ok(vec![number.to_string()]),
+        _ if is_number(option) => Err("expected a whole number"),
         DeValue::String(text) => Ok(vec![text.to_string()]),
         _ => Err("expected a string in quotes"),
     }

@@ -32,6 +32,9 @@ pub const SIP_PORT: u16 = 5060;
 pub const DEFAULT_SIP: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), SIP_PORT);
 
+/// SIP requests a second of one address when nothing says otherwise: a crowd behind one router.
+pub const DEFAULT_SIP_RATE: u32 = 100;
+
 /// What is logged when nothing says otherwise.
 pub const DEFAULT_LOG: &str = "info";
 
@@ -68,6 +71,11 @@ pub struct Options {
     /// [default: 0.0.0.0:5060]
     #[arg(long, value_name = "ADDR", value_parser = parse_sip_address)]
     pub sip: Option<SocketAddr>,
+
+    /// How many SIP requests a second one address may send, all phones behind it together; 0 for
+    /// any number [default: 100]
+    #[arg(long, value_name = "N", value_parser = parse_rate)]
+    pub sip_rate: Option<u32>,
 
     /// The address and port for other super-nodes, UDP and TCP; port 0 picks a free one
     /// [default: 0.0.0.0:5850]
@@ -153,6 +161,11 @@ pub(super) fn is_list(option: &clap::Arg) -> bool {
     matches!(option.get_action(), ArgAction::Append)
 }
 
+/// Whether the option is a number: its value is shown as `N`.
+pub(super) fn is_number(option: &clap::Arg) -> bool {
+    option.get_value_names().is_some_and(|names| names.iter().any(|name| name == "N"))
+}
+
 /// The environment variable that sets an option.
 pub fn variable(option: &str) -> String {
     format!("SUPERNODE_{}", option.to_uppercase().replace('-', "_"))
@@ -198,6 +211,10 @@ fn parse_sip_address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| "expected an IP address and a port, as in 0.0.0.0:5060 or [::]:5060")
 }
 
+fn parse_rate(text: &str) -> Result<u32, &'static str> {
+    text.parse().map_err(|_| "expected a number of requests a second, or 0 for any number")
+}
+
 fn parse_p2p_address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| "expected an IP address and a port, as in 0.0.0.0:5850 or [::]:5850")
 }
@@ -238,6 +255,7 @@ mod tests {
         };
         assert!(help("http").ends_with(&format!("[default: {DEFAULT_HTTP}]")));
         assert!(help("sip").ends_with(&format!("[default: {DEFAULT_SIP}]")));
+        assert!(help("sip_rate").ends_with(&format!("[default: {DEFAULT_SIP_RATE}]")));
         assert!(help("p2p").ends_with(&format!("[default: {DEFAULT_P2P}]")));
         assert!(help("log").ends_with(&format!("[default: {DEFAULT_LOG}]")));
         assert!(help("name").contains(&format!("at most {NAME_MAX} bytes")));
@@ -268,6 +286,8 @@ mod tests {
             ("http", "1.2.3.4:65536", false),
             ("sip", "127.0.0.1:0", true),
             ("sip", "5060", false),
+            ("sip-rate", "0", true),
+            ("sip-rate", "-1", false),
             ("p2p", "127.0.0.1:0", true),
             ("p2p", "5850", false),
             ("join", "laptop:5850", true),

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use super::layer;
 use super::options::{
-    DEFAULT_HTTP, DEFAULT_P2P, DEFAULT_SIP, Options, definitions, is_list, is_switch, variable,
+    DEFAULT_HTTP, DEFAULT_P2P, DEFAULT_SIP, Options, definitions, is_list, is_number, is_switch,
+    variable,
 };
 use super::{Config, Files, Surroundings};
 use crate::passphrase::PassphraseFile;
@@ -58,6 +59,7 @@ fn reference() -> String {
         let kind = match (is_switch(&option), is_list(&option)) {
             (true, _) => "boolean",
             (_, true) => "list of strings",
+            _ if is_number(&option) => "integer",
             _ => "string",
         };
         let help = option.get_help().map(ToString::to_string).unwrap_or_default();

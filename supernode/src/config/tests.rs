@@ -79,6 +79,7 @@ fn without_any_layer_there_are_the_defaults() {
         storage: directory("/home/ada/.local/share/supernode"),
         http: "0.0.0.0:5851".parse().unwrap(),
         sip: "0.0.0.0:5060".parse().unwrap(),
+        sip_rate: 100,
         p2p: "0.0.0.0:5850".parse().unwrap(),
         join: vec![],
         discovery: true,
@@ -96,6 +97,7 @@ fn every_option_is_read_from_every_layer() {
         storage: directory("/d"),
         http: "[::1]:0".parse().unwrap(),
         sip: "[::1]:2".parse().unwrap(),
+        sip_rate: 7,
         p2p: "[::1]:1".parse().unwrap(),
         join: vec!["a:1".parse().unwrap(), "b:2".parse().unwrap()],
         discovery: false,
@@ -103,7 +105,7 @@ fn every_option_is_read_from_every_layer() {
         public_metrics: true,
         log: "debug".into(),
     };
-    let line = "--name n --data /d --http [::1]:0 --sip [::1]:2 --p2p [::1]:1 --join a:1 --join b:2 \
+    let line = "--name n --data /d --http [::1]:0 --sip [::1]:2 --sip-rate 7 --p2p [::1]:1 --join a:1 --join b:2 \
         --no-discovery --passphrase-file eight-or-more --public-metrics --log debug";
     assert_eq!(config(line, &[], ""), expected);
     let variables = [
@@ -111,6 +113,7 @@ fn every_option_is_read_from_every_layer() {
         "SUPERNODE_DATA=/d",
         "SUPERNODE_HTTP=[::1]:0",
         "SUPERNODE_SIP=[::1]:2",
+        "SUPERNODE_SIP_RATE=7",
         "SUPERNODE_P2P=[::1]:1",
         "SUPERNODE_JOIN=a:1,b:2",
         "SUPERNODE_NO_DISCOVERY=1",
@@ -119,7 +122,7 @@ fn every_option_is_read_from_every_layer() {
         "SUPERNODE_LOG=debug",
     ];
     assert_eq!(config("", &variables, ""), expected);
-    let file = "name = 'n'\ndata = '/d'\nhttp = '[::1]:0'\nsip = '[::1]:2'\np2p = '[::1]:1'\njoin = ['a:1', 'b:2']\n\
+    let file = "name = 'n'\ndata = '/d'\nhttp = '[::1]:0'\nsip = '[::1]:2'\nsip-rate = 7\np2p = '[::1]:1'\njoin = ['a:1', 'b:2']\n\
         no-discovery = true\npassphrase-file = 'eight-or-more'\npublic-metrics = true\nlog = 'debug'\n";
     assert_eq!(config("", &[], file), expected);
 }
@@ -303,7 +306,7 @@ fn an_unknown_variable_is_reported_and_ignored() {
 
 #[test]
 fn what_is_wrong_in_a_file_is_named_with_file_line_and_what_to_write() {
-    let keys = "the keys are name, data, ephemeral, http, sip, p2p, join, no-discovery, \
+    let keys = "the keys are name, data, ephemeral, http, sip, sip-rate, p2p, join, no-discovery, \
         passphrase-file, public-metrics, log";
     for (file, text) in [
         ("\nhtpp = 'x'", "line 2: unknown key `htpp`; did you mean `http`?"),
@@ -315,6 +318,7 @@ fn what_is_wrong_in_a_file_is_named_with_file_line_and_what_to_write() {
         ("[server]\nhttp = ''", &*format!("line 1: unknown key `server`; {keys}")),
         ("config = 'other.toml'", &*format!("line 1: unknown key `config`; {keys}")),
         ("http = 5851", "line 1: `http` is 5851; expected a string in quotes"),
+        ("sip-rate = '5'", "line 1: `sip-rate` is \"5\"; expected a whole number"),
         ("http = ['0.0.0.0:1']", "line 1: `http` is an array; expected a string in quotes"),
         ("http.port = 1", "line 1: `http` is a table; expected a string in quotes"),
         (

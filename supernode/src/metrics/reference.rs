@@ -32,7 +32,7 @@ async fn fresh() -> Metrics {
     let dht = Dht::open(Options::local(Storage::Memory)).await.unwrap();
     let services = Services::new(dht.clone()).unwrap();
     let any_port = "127.0.0.1:0".parse().unwrap();
-    let sip = Sip::bind(any_port, dht.clone(), services.clone()).await.unwrap();
+    let sip = Sip::bind(any_port, 0, dht.clone(), services.clone()).await.unwrap();
     let (load, quota) = (Arc::new(Load::new()), Arc::new(Quota::new()));
     let metrics = Metrics::new(dht, load, quota, services, sip);
     metrics.count_refused("too large");

@@ -24,7 +24,7 @@ async fn node(passphrase: Option<&str>) -> Arc<AppState> {
     let door = passphrase.map(|passphrase| Door::new(passphrase).unwrap());
     let services = Services::new(dht.clone()).unwrap();
     let any_port = "127.0.0.1:0".parse().unwrap();
-    let sip = Sip::bind(any_port, dht.clone(), services.clone()).await.unwrap();
+    let sip = Sip::bind(any_port, 0, dht.clone(), services.clone()).await.unwrap();
     Arc::new(AppState::new(dht, services, sip, "box", false, door))
 }
 
