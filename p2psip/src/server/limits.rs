@@ -12,6 +12,9 @@ use base::{Exhausted, Rate, TokenBucket};
 const EACH_MAX: usize = 16_384;
 /// A full bucket's level.
 const FULL: u64 = 1000;
+/// Between two looks for full buckets. Of an attack from very many ports, each of which is new, none may
+/// cost a walk through all.
+const SWEEP_MS: u64 = 1000;
 
 /// How many new requests there may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,11 +84,13 @@ impl Limiter {
 pub(super) struct Buckets<K> {
     rate: Rate,
     buckets: HashMap<K, TokenBucket>,
+    /// When full ones were forgotten last.
+    swept_ms: Option<u64>,
 }
 
 impl<K: Eq + Hash> Buckets<K> {
     pub(super) fn new(rate: Rate) -> Buckets<K> {
-        Buckets { rate, buckets: HashMap::new() }
+        Buckets { rate, buckets: HashMap::new(), swept_ms: None }
     }
 
     /// Whether so much is there.
@@ -97,9 +102,12 @@ impl<K: Eq + Hash> Buckets<K> {
     /// So many more.
     pub(super) fn take(&mut self, key: K, amount: u64, now_ms: u64) -> Result<(), Exhausted> {
         if self.buckets.len() >= EACH_MAX && !self.buckets.contains_key(&key) {
-            self.buckets.retain(|_, bucket| bucket.level(now_ms) < FULL);
+            if self.swept_ms.is_none_or(|swept_ms| now_ms >= swept_ms + SWEEP_MS) {
+                self.buckets.retain(|_, bucket| bucket.level(now_ms) < FULL);
+                self.swept_ms = Some(now_ms);
+            }
             if self.buckets.len() >= EACH_MAX {
-                return Err(Exhausted { wait_ms: 1000 });
+                return Err(Exhausted { wait_ms: SWEEP_MS });
             }
         }
         let rate = self.rate;
@@ -156,5 +164,19 @@ mod tests {
         assert_eq!(taken(&mut limits, "192.0.2.1:1", Some(2), 1), 1, "another is called");
         assert_eq!(taken(&mut limits, "192.0.2.2:1", Some(1), 3), 3);
         assert_eq!(taken(&mut limits, "192.0.2.3:1", Some(1), 3), 2, "enough of her");
+    }
+
+    #[test]
+    fn what_is_new_to_a_full_table_waits_until_it_is_looked_through_again() {
+        let mut buckets = Buckets::new(Rate { burst: 1, per_second: 1 });
+        for key in 0..EACH_MAX {
+            buckets.take(key, 1, 0).unwrap();
+        }
+        // The first that finds no room looks; by the next look those are full again.
+        assert_eq!(buckets.take(EACH_MAX, 1, 500), Err(Exhausted { wait_ms: SWEEP_MS }));
+        assert_eq!(buckets.take(EACH_MAX, 1, 1400), Err(Exhausted { wait_ms: SWEEP_MS }));
+        assert_eq!(buckets.take(0, 1, 1400), Ok(()), "who is known is served");
+        assert_eq!(buckets.take(EACH_MAX, 1, 1500), Ok(()));
+        assert_eq!(buckets.buckets.len(), 2, "the others are forgotten");
     }
 }
