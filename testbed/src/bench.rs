@@ -10,6 +10,7 @@ mod rows;
 mod rpc;
 mod services;
 mod signed;
+mod sip;
 mod start;
 mod store;
 mod watch;
@@ -39,6 +40,8 @@ pub(crate) enum Name {
     Signed,
     /// How one client's flood delays others, at a super-node alone and at one of three.
     Flood,
+    /// SIP against Kamailio, at one super-node and at nine; some minutes.
+    Sip,
     /// The overlay against UDP, OpenDHT and the database: up to 72 nodes, some minutes.
     Dht,
 }
@@ -95,6 +98,7 @@ pub(crate) fn run(name: Name, settings: &Settings) -> Result<()> {
         Name::Services => services::measure(settings)?,
         Name::Signed => signed::measure(settings)?,
         Name::Flood => flood::measure(settings)?,
+        Name::Sip => sip::measure(settings)?,
         Name::Dht => overlay::measure(settings)?,
     };
     println!("{}", if settings.json { report.json() } else { report.markdown() });

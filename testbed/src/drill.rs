@@ -11,11 +11,12 @@ mod namespaces;
 mod overlay;
 mod partition;
 mod request;
-mod unshared;
 
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
+
+use crate::unshared;
 
 pub(crate) use request::{Request, Size};
 

@@ -3,8 +3,13 @@
 mod crash;
 mod opendht;
 mod python;
+mod sip;
+
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+
+use crate::unshared;
 
 /// A client and what it proves.
 pub(crate) struct Proof {
@@ -14,24 +19,35 @@ pub(crate) struct Proof {
     pub(crate) about: &'static str,
     /// Runs it with a seed and says how many checks passed.
     run: fn(u64) -> Result<usize>,
+    /// The half of it that runs in namespaces of its own, if it needs them.
+    inside: Option<fn(&Path, u64) -> Result<()>>,
 }
 
 /// Every client there is.
-pub(crate) const ALL: [Proof; 3] = [
+pub(crate) const ALL: [Proof; 4] = [
     Proof {
         name: "python-xmlrpc",
         about: "Python's xmlrpc.client: every method, limit and fault",
         run: |_| python::run(),
+        inside: None,
     },
     Proof {
         name: "python-crash",
         about: "16 Python clients put 10,000 values while the node is killed 20 times",
         run: crash::run,
+        inside: None,
     },
     Proof {
         name: "opendht",
         about: "OpenDHT's request bodies over a raw socket, as in 2004",
         run: |_| opendht::run(),
+        inside: None,
+    },
+    Proof {
+        name: "sip",
+        about: "baresip, JsSIP and sipp at several super-nodes: calls, failures, bad input, 200 phones",
+        run: sip::run,
+        inside: Some(sip::inside),
     },
 ];
 
@@ -54,4 +70,11 @@ pub(crate) fn run(name: &str, seed: u64) -> Result<()> {
         }
     }
     if failed.is_empty() { Ok(()) } else { bail!("failed: {}", failed.join(", ")) }
+}
+
+/// The half of a proof that runs in namespaces of its own, with a directory.
+pub(crate) fn run_inside(name: &str, dir: &Path, seed: u64) -> Result<()> {
+    let proof = ALL.iter().find(|proof| proof.name == name);
+    let inside = proof.and_then(|proof| proof.inside).context("no proof that runs inside")?;
+    unshared::inside(|dir| inside(dir, seed), dir)
 }

@@ -17,9 +17,11 @@ mod node;
 mod ports;
 mod rpc;
 mod sim;
+mod sip;
 mod stats;
 mod status;
 mod tools;
+mod unshared;
 mod usage;
 
 use std::ffi::OsString;
@@ -52,6 +54,9 @@ enum Command {
         /// Repeat the random choices of an earlier run.
         #[arg(long)]
         seed: Option<u64>,
+        /// Run the half of a proof that needs namespaces of its own, with this directory.
+        #[arg(long, hide = true)]
+        inside: Option<PathBuf>,
     },
     /// Treat super-nodes badly: hostile input, a full disk, broken data, kills, networks.
     Drill {
@@ -115,9 +120,12 @@ fn run(command: Command) -> Result<()> {
     match command {
         Command::Cluster(request) => cluster::run(request),
         Command::Interop { list: true, .. } => list(interop::ALL.iter().map(|p| (p.name, p.about))),
-        Command::Interop { name, seed, .. } => {
-            let seed = seed.unwrap_or_else(choice::fresh_seed);
-            interop::run(&name.unwrap_or_default(), seed)
+        Command::Interop { name, seed, inside, .. } => {
+            let (name, seed) = (name.unwrap_or_default(), seed.unwrap_or_else(choice::fresh_seed));
+            match inside {
+                Some(dir) => interop::run_inside(&name, &dir, seed),
+                None => interop::run(&name, seed),
+            }
         }
         Command::Drill { list: true, .. } => list(drill::ALL.iter().map(|d| (d.name, d.about))),
         Command::Drill { name, seed, size, inside, .. } => {

@@ -29,6 +29,7 @@ pub(crate) struct Node {
     process: Process,
     id: String,
     http: SocketAddr,
+    sip: Option<SocketAddr>,
     p2p: SocketAddr,
     started_in: Duration,
 }
@@ -47,6 +48,7 @@ pub(crate) struct Refusal {
 struct Ready {
     id: String,
     http: SocketAddr,
+    sip: Option<SocketAddr>,
     p2p: SocketAddr,
 }
 
@@ -65,10 +67,10 @@ impl Starting {
     pub(crate) fn ready_within(mut self, limit: Duration) -> Result<Node> {
         let line = self.0.first_line(limit);
         let started_in = self.0.age();
-        let Some(Ready { id, http, p2p }) = parse_ready(&line) else {
+        let Some(Ready { id, http, sip, p2p }) = parse_ready(&line) else {
             bail!("no ready line but {line:?}; its log ends:\n{}", self.0.log());
         };
-        Ok(Node { process: self.0, id, http, p2p, started_in })
+        Ok(Node { process: self.0, id, http, sip, p2p, started_in })
     }
 }
 
@@ -97,6 +99,11 @@ impl Node {
     /// Where it serves HTTP.
     pub(crate) const fn http(&self) -> SocketAddr {
         self.http
+    }
+
+    /// Where it takes SIP, if it does.
+    pub(crate) const fn sip(&self) -> Option<SocketAddr> {
+        self.sip
     }
 
     /// Where other super-nodes reach it.
@@ -170,9 +177,12 @@ fn parse_ready(line: &str) -> Option<Ready> {
     let words = line.strip_suffix('\n')?.strip_prefix("ready ")?;
     let field =
         |name: &str| words.split(' ').find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
-    field("sip")?;
     let address = |name| field(name)?.parse().ok();
-    Some(Ready { id: field("id")?.to_owned(), http: address("http")?, p2p: address("p2p")? })
+    let sip = match field("sip")? {
+        "-" => None,
+        sip => Some(sip.parse().ok()?),
+    };
+    Some(Ready { id: field("id")?.to_owned(), http: address("http")?, sip, p2p: address("p2p")? })
 }
 
 #[cfg(test)]
@@ -183,7 +193,9 @@ mod tests {
     fn the_ready_line_gives_id_and_addresses() {
         let line = "ready id=12D3x http=127.0.0.1:4711 sip=- p2p=127.0.0.1:4712\n";
         let ready = parse_ready(line).unwrap();
-        assert_eq!(ready.id, "12D3x");
+        assert_eq!((ready.id.as_str(), ready.sip), ("12D3x", None));
+        let line = line.replace("sip=-", "sip=127.0.0.1:4713");
+        assert_eq!(parse_ready(&line).unwrap().sip, Some("127.0.0.1:4713".parse().unwrap()));
         assert_eq!(ready.http, "127.0.0.1:4711".parse().unwrap());
         assert_eq!(ready.p2p, "127.0.0.1:4712".parse().unwrap());
     }
@@ -198,6 +210,7 @@ mod tests {
             "ready id=a http=127.0.0.1:1 sip=- p2p=-\n",
             "ready id=a http=127.0.0.1:1 p2p=127.0.0.1:2\n",
             "ready id=a http=127.0.0.1:1\n",
+            "ready id=a http=127.0.0.1:1 sip=x p2p=127.0.0.1:2\n",
             "ready id=a http=127.0.0.1:1 sip=- p2p=127.0.0.1:2",
             "error\n",
         ] {

@@ -30,6 +30,29 @@ pub(crate) fn processor_time(pid: impl Display) -> Result<Duration> {
     Ok(Duration::from_secs_f64(ticks as f64 / a_second as f64))
 }
 
+/// The processor time process `pid` and all that came of it and live have used.
+pub(crate) fn processor_time_of_all(pid: u32) -> Result<Duration> {
+    let mut parents = Vec::new();
+    for entry in std::fs::read_dir("/proc").context("cannot read /proc")? {
+        let name = entry?.file_name();
+        let Some(id) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        // One that has just ended has no parent any more.
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+        parents.extend(parse_parent(&stat).map(|parent| (id, parent)));
+    }
+    let (mut family, mut total) = (vec![pid], Duration::ZERO);
+    while let Some(id) = family.pop() {
+        total += processor_time(id)?;
+        family.extend(parents.iter().filter(|(_, parent)| *parent == id).map(|(child, _)| child));
+    }
+    Ok(total)
+}
+
+/// `ppid`, field 4 of proc(5).
+fn parse_parent(stat: &str) -> Option<u32> {
+    stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
 fn parse_status(status: &str) -> Option<Resident> {
     let bytes = |name: &str| -> Option<u64> {
         let line = status.lines().find_map(|line| line.strip_prefix(name))?;
@@ -62,6 +85,7 @@ mod tests {
     fn processor_time_is_that_of_user_and_kernel() {
         let stat = "7 (a) b) S 1 7 7 0 -1 4194304 100 0 0 0 30 12 0 0 20 0 3 0 5 1 1";
         assert_eq!(parse_stat(stat), Some(42));
+        assert_eq!(parse_parent(stat), Some(1));
         assert_eq!(parse_stat("7 (a"), None);
     }
 }

@@ -10,12 +10,12 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 
 use super::Request;
-use super::unshared::rerun;
 use crate::checks::{Checks, within};
 use crate::http::get;
 use crate::node::{ANY_PORT, Data, Node};
 use crate::rpc::{Client, Datum, Param, Reply};
 use crate::tools::require;
+use crate::unshared::rerun;
 
 const DISK: &str = "size=96m";
 const DISK_BYTES: usize = 96 * 1024 * 1024;
@@ -34,7 +34,7 @@ const ROOM_LIMIT: Duration = Duration::from_secs(20);
 /// Runs the drill in a mount namespace.
 pub(super) fn run(request: &Request) -> Result<usize> {
     require("mount", "mount")?;
-    rerun("disk-full", "m", request)
+    rerun(["drill", "disk-full"], "m", &request.arguments())
 }
 
 /// The drill itself, with `disk` to mount on.

@@ -10,12 +10,12 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::Request;
 use super::lan::{self, Lan, Side};
-use super::unshared::rerun;
 use crate::checks::{Checks, within};
 use crate::node::{Data, Launch, Node};
 use crate::rpc::Client;
 use crate::status::status;
 use crate::tools::require;
+use crate::unshared::rerun;
 
 const NODES: u8 = 3;
 
@@ -31,7 +31,7 @@ const P2P_PORT: u16 = 5850;
 pub(super) fn run(request: &Request) -> Result<usize> {
     require("ip", "iproute2")?;
     require("nsenter", "util-linux")?;
-    rerun("namespaces", "nm", request)
+    rerun(["drill", "namespaces"], "nm", &request.arguments())
 }
 
 /// The drill itself.

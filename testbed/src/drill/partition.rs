@@ -16,10 +16,10 @@ use anyhow::{Context, Result, ensure};
 use super::Request;
 use super::clients::{CREW, Ledger, together};
 use super::lan::{self, Cable, Lan, Side};
-use super::unshared::rerun;
 use crate::checks::{Checks, within};
 use crate::rpc::Client;
 use crate::tools::require;
+use crate::unshared::rerun;
 use crew::{Crew, Work};
 use half::Half;
 
@@ -35,7 +35,7 @@ const FIND_LIMIT: Duration = Duration::from_secs(60);
 pub(super) fn run(request: &Request) -> Result<usize> {
     require("ip", "iproute2")?;
     require("nsenter", "util-linux")?;
-    rerun("partition", "nm", request)
+    rerun(["drill", "partition"], "nm", &request.arguments())
 }
 
 /// The drill itself, with a directory for data.

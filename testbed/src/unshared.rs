@@ -1,4 +1,4 @@
-//! This binary run once more in namespaces of its own, so that a drill can mount and connect what
+//! This binary run once more in namespaces of its own, so that a proof can mount and connect what
 //! it likes: nothing of it is outside, and nothing stays.
 
 use std::io::{BufRead, BufReader};
@@ -8,20 +8,19 @@ use std::process::Stdio;
 use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 
-use super::Request;
 use crate::leash::leashed;
 use crate::tools::require;
 
-/// Runs a drill's inner half with new namespaces, given by the letters unshare(1) has for them,
-/// a directory for it, and what it is asked for. Says how many checks passed.
-pub(super) fn rerun(drill: &str, namespaces: &str, request: &Request) -> Result<usize> {
+/// Runs a proof's inner half, such as `drill partition`, with new namespaces, given by the letters
+/// unshare(1) has for them, a directory for it, and what it is asked for. Says how many checks passed.
+pub(crate) fn rerun(proof: [&str; 2], namespaces: &str, arguments: &[String]) -> Result<usize> {
     require("unshare", "util-linux")?;
     let dir = TempDir::new()?;
     let mut command = leashed("unshare");
     // Without root a user namespace gives the right to all others.
     let user = if rustix::process::geteuid().is_root() { "" } else { "Ur" };
     command.arg(format!("-{user}{namespaces}")).arg(std::env::current_exe()?);
-    command.args(["drill", drill, "--inside"]).arg(dir.path()).args(request.arguments());
+    command.args(proof).arg("--inside").arg(dir.path()).args(arguments);
     let mut child = command.stdout(Stdio::piped()).spawn().context("cannot start unshare")?;
     let output = child.stdout.take().context("no standard output")?;
     let (mut passed, mut began) = (0, false);
@@ -49,7 +48,7 @@ pub(super) fn rerun(drill: &str, namespaces: &str, request: &Request) -> Result<
 const BEGAN: &str = "inside";
 
 /// The inner half's beginning.
-pub(super) fn inside(run: impl FnOnce(&Path) -> Result<()>, dir: &Path) -> Result<()> {
+pub(crate) fn inside(run: impl FnOnce(&Path) -> Result<()>, dir: &Path) -> Result<()> {
     println!("{BEGAN}");
     run(dir)
 }
