@@ -1,6 +1,7 @@
 //! The JSON interface: what a node tells of itself, the registry of services, and names.
 
 pub mod names;
+pub mod registrations;
 pub mod services;
 
 use dht::{Health, PeerStatus, Phase};

@@ -20,8 +20,8 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::config::{Options, variable};
 
 pub use client_args::{
-    AdvertiseArgs, ClaimArgs, ClientCommand, Connection, GetArgs, NamesArgs, PutArgs, RmArgs,
-    SecretArgs, ServicesArgs, StatusArgs, WithdrawArgs,
+    AdvertiseArgs, ClaimArgs, ClientCommand, Connection, GetArgs, NamesArgs, PutArgs,
+    RegistrationsArgs, RmArgs, SecretArgs, ServicesArgs, StatusArgs, WithdrawArgs,
 };
 pub use node_url::{NodeUrl, NotANode};
 
@@ -29,7 +29,7 @@ pub use node_url::{NodeUrl, NotANode};
 const EXIT_STATUS: &str = "\
 Exit status: of the daemon, 0 stopped when told to, 1 could not start, 2 wrong usage or \
 configuration; of the commands, 0 done, 1 nothing there (get: no value, rm: no such value, services: \
-none, withdraw: not offered, names: nobody claims it, claim: taken or not decided), 2 wrong \
+none, withdraw: not offered, registrations: nobody, names: nobody claims it, claim: taken or not decided), 2 wrong \
 usage, 3 the node answered with a fault, could not be reached, or its answer could not be printed.";
 
 /// A super-node of SCOPE: it keeps, for everybody near it, what people put

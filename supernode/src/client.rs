@@ -12,6 +12,7 @@ mod http;
 mod names;
 mod output;
 mod person;
+mod registrations;
 mod request;
 mod rpc;
 mod services;
@@ -102,6 +103,7 @@ async fn ask(server: &Server, request: Request) -> Result<Answer, ClientError> {
             Answer::Withdrawn { service, found }
         }
         Request::Name { name } => Answer::Claimants(names::look_up(server, &name, None).await?),
+        Request::Registrations => Answer::Registrations(registrations::all(server).await?),
         Request::Status => {
             Answer::Status { node: server.node.clone(), status: http::status(server).await? }
         }

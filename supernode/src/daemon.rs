@@ -16,7 +16,7 @@ use crate::discovery::{Discovery, Plan};
 use crate::services::Services;
 use crate::sip::Sip;
 use crate::state::AppState;
-use crate::{http, ready};
+use crate::{http, phone_page, ready};
 
 /// How long requests under way may go on after the signal to stop. Most take milliseconds.
 const DRAIN: Duration = Duration::from_millis(1200);
@@ -70,7 +70,7 @@ pub async fn run(config: Config) -> Result<()> {
     let (id, p2p) = (dht.id(), dht.listening_on());
     let phones = sip.listening_on();
     info!(%id, name = config.name, http = %address, sip = %phones, %p2p, storage = ?config.storage, "serving");
-    let discovery = Discovery::start(plan, dht.clone());
+    let discovery = Discovery::start(plan, dht.clone(), sip.listening_on());
     let tidying = tokio::spawn({
         let dht = dht.clone();
         async move { dht.tidy().await }
@@ -140,6 +140,7 @@ fn announce(dht: &Dht, address: SocketAddr, sip: &Sip) -> Result<()> {
         .context("cannot write the ready line to standard output")?;
     if io::stderr().is_terminal() {
         eprintln!("{}", ready::join_banner(address));
+        eprintln!("{}", phone_page::hint(sip.address()));
     }
     Ok(())
 }

@@ -22,6 +22,8 @@ mod search;
 mod solitude;
 mod tag;
 
+use std::net::SocketAddr;
+
 use dht::Dht;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -39,8 +41,8 @@ pub struct Discovery {
 }
 
 impl Discovery {
-    /// Begins to look for others, and to be found.
-    pub fn start(plan: Plan, dht: Dht) -> Discovery {
+    /// Begins to look for others, and to be found: also by telephones, which reach this node at `sip`.
+    pub fn start(plan: Plan, dht: Dht, sip: SocketAddr) -> Discovery {
         if plan.is_out_of_reach() {
             info!(
                 "not looking for super-nodes on this network: none could reach this one, for its \
@@ -48,7 +50,8 @@ impl Discovery {
             );
         }
         let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(async move { Search::new(dht, plan).await.run(stopped).await });
+        let task =
+            tokio::spawn(async move { Search::new(dht, plan, sip).await.run(stopped).await });
         Discovery { stop, task }
     }
 

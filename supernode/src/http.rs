@@ -9,6 +9,8 @@
 //! | `/api/v1/services` | GET | the services there are, JSON |
 //! | `/api/v1/services/ID` | GET, POST, DELETE | who offers one; offers one, and no more |
 //! | `/api/v1/session` | POST | a token, if the node has a passphrase and is told it |
+//! | `/api/v1/registrations` | GET | who is registered here, JSON, to this machine only |
+//! | `/phone` | GET | what to type into a softphone; below it the same for Linphone |
 //! | `/sip` | GET | a WebSocket with the subprotocol `sip` (RFC 7118) |
 //! | `/metrics` | GET | Prometheus text, to this machine only unless configured |
 //!

@@ -26,6 +26,7 @@ pub mod location;
 pub mod metrics;
 pub mod names;
 pub mod passphrase;
+pub mod phone_page;
 pub mod quota;
 mod random;
 pub mod ready;

@@ -10,7 +10,7 @@ mod support;
 
 use phone::{Phone, status};
 use serde_json::Value as Json;
-use support::{Node, get, until};
+use support::{Node, exchange, get, request, run, until};
 
 /// Daemons that all know each other, and each other's SIP.
 fn nodes(count: usize) -> Vec<Node> {
@@ -104,4 +104,40 @@ fn a_web_page_speaks_sip_by_a_web_socket() {
     assert_eq!(status(&bob.receive()), 200);
     let ended = nodes.into_iter().next().unwrap().stop("-TERM");
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+}
+
+#[test]
+fn whoever_runs_a_node_sees_who_is_registered_there() {
+    let nodes = nodes(1);
+    let list = |json: bool| {
+        let format: &[&str] = if json { &["--json"] } else { &[] };
+        run(&[&["registrations", "--node", &nodes[0].http], format].concat())
+    };
+    let nobody = list(false);
+    assert_eq!((nobody.code, nobody.stderr.as_str()), (Some(1), "nobody is registered here\n"));
+    let mut anna = Phone::at(&nodes[0].sip);
+    assert_eq!(status(&anna.register("anna", 60)), 200);
+    let line = list(false).stdout;
+    assert!(line.starts_with("anna  sip:anna@127.0.0.1:") && line.ends_with(" direct\n"), "{line}");
+    let json: Json = serde_json::from_str(&list(true).stdout).unwrap();
+    let one = &json["registrations"][0];
+    assert_eq!((&one["user"], &one["instance"]), (&"anna".into(), &"urn:uuid:anna".into()));
+    let counted = get(&nodes[0].http, "/metrics");
+    assert!(counted.contains("scope_sip_registrations_total 1\n"), "{counted}");
+    assert!(counted.contains("scope_sip_registration_overlay_seconds_count 1\n"), "{counted}");
+}
+
+#[test]
+fn the_page_says_what_to_type_and_the_keys_of_phones_are_closed_to_programs() {
+    let node = Node::ephemeral();
+    let page = get(&node.http, "/phone?user=Anna");
+    assert!(page.contains("<code>anna</code>") && page.contains("<svg"), "{page}");
+    assert!(page.contains(&format!("<code>{}</code>", node.sip)), "{page}");
+    let xml = get(&node.http, "/phone/linphone.xml?user=anna");
+    assert!(xml.contains(&format!(">sip:anna@{}<", node.sip)), "{xml}");
+    let wrong = exchange(&node.http, &request("GET", "/phone/linphone.xml?user=%3Cb%3E", ""));
+    assert!(wrong.starts_with("HTTP/1.1 400 "), "{wrong}");
+    let refused = run(&["get", "location/anna", "--service", "P2PSIP", "--node", &node.http]);
+    assert_eq!(refused.code, Some(3));
+    assert!(refused.stderr.contains("may not be P2PSIP"), "{}", refused.stderr);
 }

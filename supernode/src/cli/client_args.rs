@@ -28,6 +28,8 @@ pub enum ClientCommand {
     Names(NamesArgs),
     /// Claim a name, so that what is said in it can be believed, and wait until that is decided
     Claim(Box<ClaimArgs>),
+    /// List who is registered at a super-node by SIP; on its own machine only
+    Registrations(RegistrationsArgs),
     /// Show how a super-node is doing
     Status(StatusArgs),
 }
@@ -131,6 +133,14 @@ pub struct RmArgs {
     pub secret: SecretArgs,
 
     /// Where it is removed.
+    #[command(flatten)]
+    pub at: Connection,
+}
+
+/// `supernode registrations`.
+#[derive(Debug, Args)]
+pub struct RegistrationsArgs {
+    /// Who is asked.
     #[command(flatten)]
     pub at: Connection,
 }
@@ -251,6 +261,7 @@ impl ClientCommand {
             ClientCommand::Withdraw(withdraw) => &withdraw.at,
             ClientCommand::Names(names) => &names.from,
             ClientCommand::Claim(claim) => &claim.at,
+            ClientCommand::Registrations(registrations) => &registrations.at,
             ClientCommand::Status(status) => &status.of,
         }
     }

@@ -82,6 +82,11 @@ pub(super) async fn status(server: &Server) -> Result<serde_json::Value, ClientE
     })
 }
 
+/// What a path of the JSON interface answers.
+pub(super) async fn get(server: &Server, path: &str) -> Result<Bytes, ClientError> {
+    exchange(server, Method::GET, path, String::new()).await
+}
+
 async fn exchange(
     server: &Server,
     method: Method,

@@ -16,6 +16,7 @@ use crate::cli::{ClientCommand, NodeUrl};
 
 use super::error::ClientError;
 use super::names::{Claimants, Outcome};
+use super::registrations::{self, Registrations};
 
 /// Bytes of a value that is not text which people are shown; enough to know a file's type by.
 const HEX_MAX: usize = 32;
@@ -35,6 +36,7 @@ pub(super) enum Answer {
     Withdrawn { service: ServiceId, found: bool },
     Claimants(Claimants),
     Claimed(Outcome),
+    Registrations(Registrations),
     Status { node: NodeUrl, status: Json },
 }
 
@@ -114,6 +116,7 @@ fn code(answer: &Answer) -> u8 {
         Answer::Withdrawn { found, .. } => u8::from(!found),
         Answer::Claimants(found) => u8::from(found.holder.is_none() && found.others.is_empty()),
         Answer::Claimed(outcome) => u8::from(!names::is_done(outcome)),
+        Answer::Registrations(found) => u8::from(found.registrations.is_empty()),
         Answer::Stored { .. } | Answer::Advertised | Answer::Status { .. } => 0,
     }
 }
@@ -140,6 +143,7 @@ fn as_json(answer: &Answer) -> Json {
         Answer::Withdrawn { found, .. } => json!({"withdrawn": found}),
         Answer::Claimants(claimants) => names::as_json(claimants),
         Answer::Claimed(outcome) => names::outcome_as_json(outcome),
+        Answer::Registrations(found) => json!(found),
         Answer::Status { status, .. } => status.clone(),
     }
 }
@@ -194,6 +198,13 @@ fn for_people(answer: &Answer) -> Printed {
         }
         Answer::Claimants(claimants) => (names::lines(claimants), String::new()),
         Answer::Claimed(outcome) => names::outcome(outcome),
+        Answer::Registrations(found) if found.registrations.is_empty() => {
+            (String::new(), "nobody is registered here\n".into())
+        }
+        Answer::Registrations(found) => (
+            registrations::lines(found).lines().map(|line| harmless(line) + "\n").collect(),
+            String::new(),
+        ),
         Answer::Status { node, status } => (status_lines(node, status), String::new()),
     };
     Printed { out: out.into_bytes(), err, code: code(answer) }

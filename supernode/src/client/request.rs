@@ -25,6 +25,7 @@ pub(super) enum Request {
     Advertise { service: ServiceId, contact: Contact, ttl: Option<Ttl> },
     Withdraw { service: ServiceId, contact: Contact },
     Name { name: Name },
+    Registrations,
     Status,
 }
 
@@ -65,6 +66,7 @@ impl Request {
             ClientCommand::Names(names) => Request::Name { name: name(&names.name)? },
             // It reads more than arguments: see `names`.
             ClientCommand::Claim(claim) => Request::Name { name: name(&claim.name)? },
+            ClientCommand::Registrations(_) => Request::Registrations,
             ClientCommand::Status(_) => Request::Status,
         })
     }

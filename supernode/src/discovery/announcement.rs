@@ -11,6 +11,8 @@ use super::tag::{Salt, TagKey};
 
 /// The service, as any Bonjour browser sees it too.
 pub(super) const SERVICE: &str = "_scope._tcp.local.";
+/// SIP, as softphones and Bonjour browsers know it.
+const PHONES: [&str; 2] = ["_sip._udp.local.", "_sip._tcp.local."];
 /// The version of the TXT record; another one is for who understands it.
 const TXT_VERSION: &str = "1";
 /// Longest label of DNS, in bytes (RFC 1035, section 2.3.4).
@@ -24,6 +26,8 @@ pub(super) struct Announcement {
     pub(super) face: Face,
     /// Where it listens, maybe a wildcard.
     pub(super) p2p: SocketAddr,
+    /// Where it listens for telephones, maybe a wildcard.
+    pub(super) sip: SocketAddr,
 }
 
 /// As whom a node shows itself, and so whom it looks for.
@@ -88,6 +92,33 @@ impl Announcement {
         // hear of this node three quarters of a second sooner.
         service.set_requires_probe(false);
         Ok(service)
+    }
+
+    /// What telephones look for, to be registered beside it. A node that hides from strangers shows
+    /// them nothing, and one that they cannot reach has nothing to show.
+    ///
+    /// # Errors
+    /// As [`Announcement::service`].
+    pub(super) fn phones(&self) -> mdns_sd::Result<Vec<ServiceInfo>> {
+        let (ip, port) = (self.sip.ip(), self.sip.port());
+        if ip.is_loopback() || matches!(self.face, Face::Hidden { .. }) {
+            return Ok(Vec::new());
+        }
+        let fixed = if ip.is_unspecified() { String::new() } else { ip.to_string() };
+        let service = |kind: &str| {
+            let none: &[(&str, &str)] = &[];
+            let (name, host) = (self.instance(), self.host());
+            let mut service = ServiceInfo::new(kind, &name, &host, fixed.as_str(), port, none)?;
+            if ip.is_unspecified() {
+                service = service.enable_addr_auto();
+                if ip.is_ipv4() {
+                    service.set_interfaces(vec![IfKind::IPv4]);
+                }
+            }
+            service.set_requires_probe(false);
+            Ok(service)
+        };
+        PHONES.into_iter().map(service).collect()
     }
 
     /// Where to announce it, and to ask: where others can reach the address it listens on.
@@ -171,12 +202,16 @@ mod tests {
 
     fn announcement(name: &str, p2p: &str) -> Announcement {
         let face = Face::Open { name: name.into(), id: ID.parse().unwrap() };
-        Announcement { face, p2p: p2p.parse().unwrap() }
+        Announcement { face, p2p: p2p.parse().unwrap(), sip: "192.0.2.1:5060".parse().unwrap() }
     }
 
     fn hidden(passphrase: u8, salt: u8) -> Announcement {
         let face = Face::Hidden { salt: Salt::new([salt; 8]), key: TagKey::of([passphrase; 32]) };
-        Announcement { face, p2p: "192.0.2.1:5850".parse().unwrap() }
+        Announcement {
+            face,
+            p2p: "192.0.2.1:5850".parse().unwrap(),
+            sip: "192.0.2.1:5060".parse().unwrap(),
+        }
     }
 
     fn resolved(addresses: &str, port: u16, txt: &[(&str, &str)]) -> ResolvedService {
@@ -195,6 +230,22 @@ mod tests {
         let instance = other.read(&announced.as_resolved_service()).unwrap();
         assert_eq!(instance.id, Some(ID.parse().unwrap()));
         assert_eq!(instance.addresses, ["192.0.2.1:5850".parse().unwrap()]);
+    }
+
+    #[test]
+    fn telephones_find_a_node_that_hides_from_nobody_and_that_they_can_reach() {
+        let mut node = announcement("box", "192.0.2.1:5850");
+        let kinds = |node: &Announcement| -> Vec<String> {
+            let phones = node.phones().unwrap();
+            phones
+                .iter()
+                .map(|phone| format!("{} {}", phone.get_type(), phone.get_port()))
+                .collect()
+        };
+        assert_eq!(kinds(&node), ["_sip._udp.local. 5060", "_sip._tcp.local. 5060"]);
+        node.sip = "127.0.0.1:5060".parse().unwrap();
+        assert!(kinds(&node).is_empty());
+        assert!(kinds(&hidden(1, 7)).is_empty());
     }
 
     #[test]

@@ -22,5 +22,9 @@ fn listener() -> Announcement {
     let id = "12D3KooW9pP4Seg3kZYhySpuVjn1RPdQBsUFZKiFxGMGQN5MeL6A";
     let id = id.parse().expect("an id");
     let face = Face::Open { name: "listener".to_owned(), id };
-    Announcement { face, p2p: (Ipv4Addr::LOCALHOST, 5850).into() }
+    Announcement {
+        face,
+        p2p: (Ipv4Addr::LOCALHOST, 5850).into(),
+        sip: (Ipv4Addr::LOCALHOST, 5060).into(),
+    }
 }

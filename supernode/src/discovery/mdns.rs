@@ -17,7 +17,8 @@ pub(super) struct Mdns {
     daemon: ServiceDaemon,
     services: Receiver<ServiceEvent>,
     events: Receiver<DaemonEvent>,
-    fullname: String,
+    /// What is registered, to be withdrawn.
+    fullnames: Vec<String>,
 }
 
 /// What happens there.
@@ -44,18 +45,19 @@ impl Mdns {
     pub(super) fn start(announcement: &Announcement) -> mdns_sd::Result<Mdns> {
         let service = announcement.service()?;
         let interfaces = announcement.interfaces();
-        let fullname = service.get_fullname().to_owned();
+        let all: Vec<_> = std::iter::once(service).chain(announcement.phones()?).collect();
+        let fullnames = all.iter().map(|service| service.get_fullname().to_owned()).collect();
         let daemon = ServiceDaemon::new()?;
         // From here on the thread runs, and whatever goes wrong must end it.
         let begin = || {
             let events = daemon.monitor()?;
             daemon.disable_interface(interfaces.without)?;
             daemon.enable_interface(interfaces.with)?;
-            daemon.register(service)?;
+            all.into_iter().try_for_each(|service| daemon.register(service))?;
             Ok((daemon.browse(SERVICE)?, events))
         };
         match begin() {
-            Ok((services, events)) => Ok(Mdns { daemon, services, events, fullname }),
+            Ok((services, events)) => Ok(Mdns { daemon, services, events, fullnames }),
             Err(error) => {
                 let _ = daemon.shutdown();
                 Err(error)
@@ -102,10 +104,11 @@ impl Mdns {
 
     /// Tells the others that this node is leaving.
     pub(super) async fn goodbye(self) {
-        if let Ok(done) = self.daemon.unregister(&self.fullname) {
+        let said = self.fullnames.iter().filter_map(|name| self.daemon.unregister(name).ok());
+        for done in said.collect::<Vec<_>>() {
             let _ = done.recv_async().await;
-            tokio::time::sleep(GOODBYE).await;
         }
+        tokio::time::sleep(GOODBYE).await;
     }
 }
 

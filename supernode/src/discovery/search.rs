@@ -69,13 +69,13 @@ struct Outcome {
 }
 
 impl Search {
-    pub(super) async fn new(dht: Dht, plan: Plan) -> Search {
+    pub(super) async fn new(dht: Dht, plan: Plan, sip: SocketAddr) -> Search {
         let multicast = plan.multicast;
         let face = match plan.secrecy {
             Some(secrecy) if multicast == Multicast::Asking => hide(secrecy).await,
             _ => Face::Open { name: plan.name, id: dht.id() },
         };
-        let announcement = Announcement { face, p2p: dht.listening_on() };
+        let announcement = Announcement { face, p2p: dht.listening_on(), sip };
         let now = Instant::now();
         Search {
             contacts: Contacts::new(dht.id(), &plan.join, now),

@@ -2,6 +2,7 @@
 
 mod answer;
 mod names;
+mod phone;
 mod services;
 mod sip;
 
@@ -31,6 +32,7 @@ This is a super-node of SCOPE.
 
 Programs put, get and remove values here by XML-RPC: POST to / or /RPC2.
 How it is doing: /api/v1/status
+To telephone with any SIP softphone: /phone
 ";
 
 /// What a request is told that could not wait any longer.
@@ -50,6 +52,7 @@ pub fn router(state: Arc<AppState>) -> Router {
         )
         .route("/api/v1/names/", get(names::without_name).post(names::without_name))
         .route("/api/v1/names/{name}", get(names::one).post(names::claim))
+        .route("/api/v1/registrations", get(registrations))
         .route("/metrics", get(metrics));
     if state.door.is_some() {
         router = router.layer(middleware::from_fn_with_state(Arc::clone(&state), admission::keep));
@@ -57,6 +60,8 @@ pub fn router(state: Arc<AppState>) -> Router {
     // Open to all: what comes after the layer is not under it.
     router
         .route("/healthz", get("ok\n"))
+        .route("/phone", get(phone::page))
+        .route("/phone/linphone.xml", get(phone::linphone))
         .route("/sip", any(sip::websocket))
         .route("/api/v1/session", post(admission::open_session))
         .with_state(state)
@@ -193,6 +198,19 @@ async fn status(
     Extension(visitor): Extension<Visitor>,
 ) -> Response {
     in_turn(&state, &visitor, || axum::Json(api::status(&state)).into_response()).await
+}
+
+async fn registrations(
+    State(state): State<Arc<AppState>>,
+    Extension(visitor): Extension<Visitor>,
+) -> Response {
+    if !visitor.source.is_loopback() {
+        let text =
+            "who is registered where is for this machine only; ask on the super-node's own\n";
+        return (StatusCode::FORBIDDEN, text).into_response();
+    }
+    let list = || axum::Json(api::registrations::registrations(&state)).into_response();
+    in_turn(&state, &visitor, list).await
 }
 
 async fn metrics(
