@@ -7,7 +7,7 @@ use base::limits::VERSION_JUMP_MAX;
 
 /// How far others can drive this clock. A new entry's version must not be a jump above none
 /// ([`VERSION_JUMP_MAX`]), whatever versions some entries have been driven to.
-const OBSERVED_MAX: u64 = VERSION_JUMP_MAX / 2;
+pub(crate) const OBSERVED_MAX: u64 = VERSION_JUMP_MAX / 2;
 
 /// Hands out versions, each above all it handed out or was shown before. Starts at zero with every
 /// start of the node: a replica that has seen more answers *stale*, and one retry catches up.

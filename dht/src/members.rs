@@ -12,7 +12,7 @@ use tracing::{Instrument, debug, info, warn};
 use crate::link::{LinkEvent, Strange};
 use crate::node::Node;
 use crate::overlay::Peer;
-use crate::overlay::membership::{Command, Event, Membership, News};
+use crate::overlay::membership::{Acquaintance, Command, Event, Membership, News};
 use crate::pace::{Limit, Pace};
 use crate::remembered::Remembered;
 use crate::repair::repair;
@@ -76,14 +76,17 @@ pub(crate) async fn run(
 fn execute(node: &Arc<Node>, command: Command, remembered: &Remembered, warnings: &mut Pace) {
     match command {
         Command::Dial(contact) => node.link.dial(contact),
-        Command::Exchange(peer) => {
+        Command::Exchange(peer, near) => {
             let node = Arc::clone(node);
             report(&node.clone(), async move {
-                let reply = question(&node, &peer, Request::Members, HELP).await;
-                let Some(Ok(Reply::Members { contacts, settled })) = reply else {
-                    return Some(Event::Exchanged(None));
+                let reply = question(&node, &peer, Request::Members { near }, HELP).await;
+                let answer = match reply {
+                    Some(Ok(Reply::Members { contacts, settled, more })) => {
+                        Some(Acquaintance { contacts, settled, more })
+                    }
+                    _ => None,
                 };
-                Some(Event::Exchanged(Some((contacts, settled))))
+                Some(Event::Exchanged { from: peer.id, near, answer })
             });
         }
         Command::Disconnect(peer) => node.link.disconnect(peer),

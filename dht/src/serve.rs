@@ -19,7 +19,8 @@ use crate::overlay::detector::UNANSWERED;
 use crate::overlay::view::Member;
 use crate::store::{Applied, ListLimit, StoreError};
 use crate::wire::{
-    Get, LISTING_BYTES, LISTING_ENTRIES, Listing, MEMBERS_MAX, Refusal, Reply, Request,
+    Get, LISTING_BYTES, LISTING_ENTRIES, Listing, MEMBERS_MAX, MEMBERS_NEAR, Refusal, Reply,
+    Request,
 };
 
 pub(crate) use self::copies::PULLS_MAX;
@@ -71,13 +72,18 @@ pub(crate) fn respond(node: &Arc<Node>, from: NodeId, request: Request) -> Respo
             }
             None => Response::Now(Reply::Silent),
         },
-        Request::Members => {
+        Request::Members { near } => {
             let view = node.view.load();
-            // The first is the asker itself, if it is a member.
-            let known = view.closest(&from.place(), MEMBERS_MAX).into_iter();
+            let (place, count) = match near {
+                Some(place) => (place, MEMBERS_NEAR),
+                // The first is the asker itself, if it is a member.
+                None => (from.place(), MEMBERS_MAX),
+            };
+            let known = view.closest(&place, count).into_iter();
             let others = known.filter(|m| m.peer.id != from && m.peer.id != node.me.id && m.well);
             let contacts = others.map(Member::contact).collect();
-            Response::Now(Reply::Members { contacts, settled: view.can_tell() })
+            let (settled, more) = (view.can_tell(), view.is_crowd());
+            Response::Now(Reply::Members { contacts, settled, more })
         }
         Request::Digests(queries) => copies::compare(node, from, queries),
         Request::Pull(wanted) => copies::pull(node, from, wanted),

@@ -12,6 +12,7 @@
 //!                nodes: machine (clocks), disk, Dht ─► link ─► net
 //! ```
 
+mod census;
 mod check;
 mod churn;
 mod claims;

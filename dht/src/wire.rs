@@ -39,6 +39,8 @@ pub(crate) const LISTING_BYTES: usize = 256 * 1024;
 pub(crate) const REFERRAL_MAX: usize = 8;
 /// Most members named at once: more than a node has connections.
 pub(crate) const MEMBERS_MAX: usize = 256;
+/// Members named of those near another place than the asker's.
+pub(crate) const MEMBERS_NEAR: usize = 16;
 /// Most addresses that are passed on for a super-node.
 pub(crate) const ADDRESSES_MAX: usize = 4;
 /// Most entries in one message.

@@ -88,7 +88,8 @@ fn messages() -> Vec<(&'static str, Message)> {
         ("apply-removed", ask(apply(&removed, true))),
         ("probe", ask(Request::Probe)),
         ("probe-for", ask(Request::ProbeFor(peer(2).id))),
-        ("ask-members", ask(Request::Members)),
+        ("ask-members", ask(Request::Members { near: None })),
+        ("ask-members-near", ask(Request::Members { near: Some(place) })),
         ("ask-digests", ask(Request::Digests(vec![RangeQuery::digest(range)]))),
         ("ask-symbols", ask(Request::Digests(vec![RangeQuery::digest(range), query]))),
         ("pull", ask(Request::Pull(pull(vec![1, 2], vec![])))),
@@ -108,7 +109,11 @@ fn messages() -> Vec<(&'static str, Message)> {
         ("silent", answer(Reply::Silent)),
         (
             "members",
-            answer(Reply::Members { contacts: vec![contact(1), contact(2)], settled: true }),
+            answer(Reply::Members {
+                contacts: vec![contact(1), contact(2)],
+                settled: true,
+                more: true,
+            }),
         ),
         ("pulled", answer(Reply::Pulled(pulled))),
         ("refused", answer(refused)),

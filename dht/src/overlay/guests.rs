@@ -30,6 +30,11 @@ impl Guests {
         Some(idlest)
     }
 
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.0.len()
+    }
+
     /// One has gone, or is known now.
     pub(crate) fn leave(&mut self, id: &NodeId) {
         self.0.remove(id);

@@ -1,27 +1,30 @@
 //! [`Membership`]: who is in the overlay, from what the link says, from probes and from time.
 
+mod crowd;
 mod meeting;
 mod probing;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use base::limits::REPLICAS;
 use base::{NodeId, Place};
 
-use super::detector::{Belief, NEIGHBOURS, ROUND};
+use self::crowd::Crowd;
+use super::detector::{Belief, ROUND};
 use super::exchange::Exchanges;
 use super::filling::{Begin, Filling, PullEnd, Scope};
 use super::guests::Guests;
 use super::known::{Known, REDIAL};
 use super::lost::Lost;
-use super::share::around;
-use super::table;
+use super::roster::Roster;
+use super::subtree::around;
 use super::view::{Member, View};
 use super::{Now, Peer};
 use crate::link::{LinkEvent, Strange};
 use crate::prefix::Prefix;
-use crate::wire::{Bye, Contact, Notice, Rumour};
+use crate::wire::{Bye, Contact, MEMBERS_MAX, Notice, Rumour};
 
 /// How long one of whom others told is tried to be reached.
 const HEARSAY: Duration = Duration::from_secs(5);
@@ -29,21 +32,26 @@ const HEARSAY: Duration = Duration::from_secs(5);
 const CLAIMS_MAX: usize = 512;
 /// One that never gives what it has keeps a newcomer from vouching for anything no longer than this.
 const FIRST_PULLS: Duration = Duration::from_secs(15);
-/// Between two questions to a neighbour whom it knows near this node, where not everybody can be known:
-/// at first, and at most.
-const LOOK_NEAR_FIRST: Duration = Duration::from_secs(1);
-const LOOK_NEAR_MOST: Duration = Duration::from_secs(16);
 /// Until a node that ought to meet others, and meets nobody, believes to be alone.
 const EXPECTED: Duration = Duration::from_secs(10);
 /// Until another member is asked who is there, if the one that was asked does not know.
 const ASK_AGAIN: Duration = Duration::from_millis(300);
 /// Looking around for others, once there is one to ask, takes no longer.
 const JOINING: Duration = Duration::from_millis(2500);
+/// The same in a crowd, where others have to be asked, one closer than the other, and hundreds met.
+const JOINING_CROWD: Duration = Duration::from_secs(8);
+/// An answer that names so many may not name all: it has room for as many, and leaves out who asks, who
+/// answers and who is suspected.
+const MANY: usize = MEMBERS_MAX * 3 / 4;
+/// Members that are told of one that is gone. Each of them looks by itself and tells as many others: all
+/// hear of it in a few steps, and nobody has to tell hundreds.
+const TOLD: usize = 16;
 
 /// A view of more members than this is published no oftener than once in this time: in a crowd something
 /// changes all the time, and each view is made of everybody.
-const CROWD: usize = 128;
+const VIEW_LARGE: usize = 128;
 const VIEW_PAUSE: Duration = Duration::from_millis(100);
+const VIEW_PAUSE_CROWD: Duration = Duration::from_millis(300);
 
 /// What happened.
 #[derive(Debug)]
@@ -56,8 +64,8 @@ pub(crate) enum Event {
     Probed(NodeId, Option<u64>),
     /// Another member hears this one.
     Vouched(NodeId),
-    /// Whom another member knows, and whether that is all; `None` if it did not say.
-    Exchanged(Option<(Vec<Contact>, bool)>),
+    /// Whom another member knows near this one, or another place; `None` if it did not say.
+    Exchanged { from: NodeId, near: Option<Place>, answer: Option<Acquaintance> },
     /// A pull from it has ended.
     Pulled(NodeId, PullEnd),
     /// The machine slept: others have gone on without this node.
@@ -68,12 +76,22 @@ pub(crate) enum Event {
     Tick,
 }
 
+/// Whom a member knows.
+#[derive(Debug)]
+pub(crate) struct Acquaintance {
+    pub(crate) contacts: Vec<Contact>,
+    /// Whether it knows who is there.
+    pub(crate) settled: bool,
+    /// Whether there are more than it can know.
+    pub(crate) more: bool,
+}
+
 /// What is to be done.
 #[derive(Debug)]
 pub(crate) enum Command {
     Dial(Contact),
-    /// Ask it whom it knows.
-    Exchange(Arc<Peer>),
+    /// Ask it whom it knows near this node, or another place.
+    Exchange(Arc<Peer>, Option<Place>),
     Disconnect(NodeId),
     Notify(NodeId, Notice),
     Probe(Arc<Peer>),
@@ -109,7 +127,7 @@ pub(crate) enum News {
 #[derive(Debug)]
 pub(crate) struct Membership {
     me: Arc<Peer>,
-    known: BTreeMap<NodeId, Known>,
+    roster: Roster,
     filling: Filling,
     /// Until when this node looks around; `None` when it knows who is there.
     settling: Option<Now>,
@@ -128,13 +146,16 @@ pub(crate) struct Membership {
     digest: u64,
     lost: Lost,
     guests: Guests,
-    /// Whether there are more members than can be known; when to ask a neighbour for those near, and
-    /// how long to wait then.
-    is_full: bool,
-    look_near: (Now, Duration),
+    /// Whether there are more members than can be known.
+    crowd: Option<Crowd>,
+    /// While it looks around: whether one that was asked knows too many to name all, and who was asked.
+    many: bool,
+    asked: BTreeSet<NodeId>,
     next_round: Now,
     rng: fastrand::Rng,
     changed: bool,
+    /// Whether something may have to be copied since that was looked at.
+    may_copy: bool,
 }
 
 impl Membership {
@@ -145,19 +166,19 @@ impl Membership {
         settle: Duration,
         seed: u64,
     ) -> Membership {
-        let mut known = BTreeMap::new();
+        let mut roster = Roster::new(me.place);
         for contact in remembered.iter().filter(|contact| contact.id != me.id) {
             let belief = Belief::remembered(Now::ZERO);
             let new = Known::new(contact.id, &contact.addresses, Now::ZERO);
             let redial = Now::ZERO;
-            known.insert(contact.id, Known { proven: true, belief, redial, ..new });
+            roster.insert(Known { proven: true, belief, redial, ..new });
         }
         // Whoever was there the last time is looked for in any case.
-        let expects_others = !known.is_empty();
-        let settle = if known.is_empty() { settle } else { settle.max(JOINING) };
+        let expects_others = roster.members() > 0;
+        let settle = if expects_others { settle.max(JOINING) } else { settle };
         Membership {
             me,
-            known,
+            roster,
             filling: Filling::default(),
             settling: (!settle.is_zero()).then_some(settle),
             first_until: Now::ZERO,
@@ -170,11 +191,13 @@ impl Membership {
             digest: 0,
             lost: Lost::default(),
             guests: Guests::default(),
-            is_full: false,
-            look_near: (Now::ZERO, LOOK_NEAR_FIRST),
+            crowd: None,
+            many: false,
+            asked: BTreeSet::new(),
             next_round: ROUND,
             rng: fastrand::Rng::with_seed(seed),
             changed: true,
+            may_copy: true,
         }
     }
 
@@ -186,6 +209,13 @@ impl Membership {
 
     /// Takes note of an event. What it changes is seen after [`Membership::settle_up`].
     pub(crate) fn handle(&mut self, event: Event, now: Now, out: &mut Vec<Command>) {
+        self.may_copy |= matches!(
+            event,
+            Event::Tick
+                | Event::Awoke
+                | Event::Pulled(..)
+                | Event::Link(LinkEvent::Connected { .. })
+        );
         match event {
             Event::Link(event) => self.link_event(event, now, out),
             Event::Unanswered(id) => {
@@ -195,28 +225,17 @@ impl Membership {
             Event::Probed(id, Some(digest)) => {
                 self.refresh(id, out);
                 // Where not everybody is known, no two know the same.
-                if !self.is_full && self.exchanges.compare(digest == self.digest, now) {
-                    self.exchange(id, out);
+                if self.crowd.is_none() && self.exchanges.compare(digest == self.digest, now) {
+                    self.exchange(id, None, out);
                 }
             }
-            Event::Exchanged(contacts) => {
-                // Whoever looks around itself does not know everybody yet.
-                let (contacts, settled) = contacts.unwrap_or_default();
-                self.exchanged |= settled;
-                for contact in contacts {
-                    if let Some(known) = self.known.get_mut(&contact.id) {
-                        known.told |= settled;
-                    } else {
-                        self.learned(contact, now, out);
-                    }
-                }
-            }
+            Event::Exchanged { from, near, answer } => self.exchanged(from, near, answer, now, out),
             Event::Probed(id, None) => {
                 self.refresh(id, out);
                 self.unanswered_probe(id, now, out);
             }
             Event::Vouched(id) => {
-                if let Some(known) = self.known.get_mut(&id) {
+                if let Some(known) = self.roster.get_mut(&id) {
                     known.belief.vouch(now);
                 }
             }
@@ -236,10 +255,15 @@ impl Membership {
     /// Begins what is to be copied, and publishes what has changed: once for all events that came
     /// together, or with the next tick.
     pub(crate) fn settle_up(&mut self, now: Now, out: &mut Vec<Command>) {
-        let known = &self.known;
+        let known = &self.roster;
         let is_connected = |id: &NodeId| known.get(id).is_some_and(|known| known.connected);
-        for Begin { from, scope } in self.filling.begin(now, is_connected) {
-            match self.known.get(&from) {
+        let begun = if std::mem::take(&mut self.may_copy) {
+            self.filling.begin(now, is_connected)
+        } else {
+            Vec::new()
+        };
+        for Begin { from, scope } in begun {
+            match self.roster.get(&from) {
                 Some(known) => {
                     let (from, departed) =
                         (Arc::clone(&known.peer), self.filling.departed_places());
@@ -251,7 +275,9 @@ impl Membership {
         }
         if self.changed && now >= self.next_view {
             self.changed = false;
-            if self.known.len() > CROWD {
+            if self.crowd.is_some() {
+                self.next_view = now + VIEW_PAUSE_CROWD;
+            } else if self.roster.members() > VIEW_LARGE {
                 self.next_view = now + VIEW_PAUSE;
             }
             let view = self.view();
@@ -271,29 +297,30 @@ impl Membership {
             }
             LinkEvent::Disconnected(id) => {
                 self.guests.leave(&id);
-                let Some(known) = self.known.get_mut(&id) else { return };
-                known.connected = false;
+                let Some(known) = self.roster.get_mut(&id) else { return };
                 if !known.parted {
                     // It may be moving to another network; whoever asks it dials at once.
                     known.redial = now;
+                    self.roster.doubt(id);
                     self.suspect(id, now, out);
                 }
+                self.changed |= self.roster.disconnect(&id);
             }
             LinkEvent::DialFailed(id) => {
-                if self.known.get(&id).is_some_and(|known| !known.proven) {
-                    self.known.remove(&id);
+                if self.roster.get(&id).is_some_and(|known| !known.proven) {
+                    self.roster.remove(&id);
                 } else {
                     self.suspect(id, now, out);
                 }
             }
-            LinkEvent::Learned(contact) => self.learned(contact, now, out),
+            LinkEvent::Learned(contact) => self.learned(contact, &mut None, now, out),
             // Whom it found it has told.
             LinkEvent::Searched => {}
             LinkEvent::Notice(from, Notice::Bye(Bye::Leaving)) => {
                 self.departed(from, true, now, out)
             }
             LinkEvent::Notice(from, Notice::Bye(Bye::Full)) => {
-                if let Some(known) = self.known.get_mut(&from) {
+                if let Some(known) = self.roster.get_mut(&from) {
                     known.parted = true;
                 }
             }
@@ -307,15 +334,13 @@ impl Membership {
 
     fn tick(&mut self, now: Now, out: &mut Vec<Command>) {
         self.settle(now, out);
-        let uncertain = self.known.values().filter(|known| known.is_uncertain());
-        let uncertain: Vec<NodeId> = uncertain.map(|known| known.peer.id).collect();
-        for id in uncertain {
+        for id in self.roster.uncertain() {
             self.refresh(id, out);
-            let Some(known) = self.known.get_mut(&id) else { continue };
+            let Some(known) = self.roster.get_mut(&id) else { continue };
             if known.proven && known.belief.is_gone(now) {
                 self.departed(id, false, now, out);
             } else if !known.proven && now.saturating_sub(known.since) >= HEARSAY {
-                self.known.remove(&id);
+                self.roster.remove(&id);
             } else if !known.connected && !known.parted && known.redial <= now {
                 known.redial = now + REDIAL;
                 out.push(Command::Dial(known.contact()));
@@ -332,22 +357,7 @@ impl Membership {
         let lost = self.lost.due(&mut self.rng, now);
         out.extend(lost.into_iter().map(Command::Dial));
         self.guests.idle(now).into_iter().for_each(|id| part_from(id, out));
-        self.look_near(now, out);
-    }
-
-    /// Where not everybody can be known, neighbours tell each other who came near.
-    fn look_near(&mut self, now: Now, out: &mut Vec<Command>) {
-        if !self.is_full || self.settling.is_some() || now < self.look_near.0 {
-            return;
-        }
-        let pause = (self.look_near.1 * 2).min(LOOK_NEAR_MOST);
-        self.look_near = (now + self.look_near.1, pause);
-        let mut near: Vec<&Known> = self.known.values().filter(|known| known.connected).collect();
-        near.sort_by_key(|known| known.peer.place.distance(&self.me.place));
-        near.truncate(NEIGHBOURS);
-        if let Some(known) = self.rng.choice(near) {
-            self.exchange(known.peer.id, out);
-        }
+        self.crowd_tick(now, out);
     }
 
     /// Whether it has looked around for long enough, or has met all it was told of.
@@ -357,12 +367,13 @@ impl Membership {
             self.changed = true;
         }
         let Some(until) = self.settling else { return };
-        let connected = self.known.values().filter(|known| known.connected);
-        let connected: Vec<NodeId> = connected.map(|known| known.peer.id).collect();
-        if !self.exchanged && self.ask_again <= now {
+        let connected: Vec<NodeId> = self.roster.connected().map(|known| known.peer.id).collect();
+        let next = if self.exchanged { self.closest_not_asked() } else { None };
+        if (!self.exchanged || next.is_some()) && self.ask_again <= now {
             self.ask_again = now + ASK_AGAIN;
-            if let Some(id) = self.rng.choice(&connected) {
-                self.exchange(*id, out);
+            let any = || self.rng.choice(&connected).copied();
+            if let Some(id) = next.or_else(any) {
+                self.exchange(id, None, out);
             }
         }
         // Who ought to meet others and met nobody waits for longer before it believes to be alone.
@@ -371,11 +382,13 @@ impl Membership {
             false => until,
         };
         let met_all = self.exchanged
+            && next.is_none()
             && !connected.is_empty()
-            && self.known.values().all(Known::needs_no_waiting);
+            && self.roster.values().all(Known::needs_no_waiting);
         if met_all || now >= until {
             self.settling = None;
             self.was_alone = false;
+            self.asked.clear();
             (self.changed, self.next_view) = (true, Now::ZERO);
             self.filling.mark_first();
             self.first_until = now + FIRST_PULLS;
@@ -386,29 +399,79 @@ impl Membership {
     fn awoke(&mut self, now: Now, out: &mut Vec<Command>) {
         self.settling = Some(now + JOINING);
         self.exchanged = false;
-        let proven: Vec<NodeId> =
-            self.known.values().filter(|known| known.proven).map(|known| known.peer.id).collect();
+        let proven: Vec<NodeId> = self.roster.proven().map(|known| known.peer.id).collect();
         for id in proven {
             self.filling.owe(id, true, now);
             self.probe(id, now, out);
         }
-        let connected = self.known.values().filter(|known| known.connected);
-        if let Some(id) = self.rng.choice(connected.map(|known| known.peer.id).collect::<Vec<_>>())
-        {
-            self.exchange(id, out);
+        let connected: Vec<NodeId> = self.roster.connected().map(|known| known.peer.id).collect();
+        if let Some(id) = self.rng.choice(connected) {
+            self.exchange(id, None, out);
         }
         self.changed = true;
     }
 
-    fn exchange(&self, id: NodeId, out: &mut Vec<Command>) {
-        if let Some(known) = self.known.get(&id) {
-            out.push(Command::Exchange(Arc::clone(&known.peer)));
+    /// Of the closest members one that was not asked yet who is there, if that is to be known: another who
+    /// knows many names those it knows best, and the closest know best who else is close.
+    fn closest_not_asked(&self) -> Option<NodeId> {
+        if !self.many {
+            return None;
+        }
+        let distance = |known: &&Known| known.peer.place.distance(&self.me.place);
+        let mut closest: Vec<&Known> = self.roster.connected().collect();
+        if closest.len() > REPLICAS {
+            closest.select_nth_unstable_by_key(REPLICAS, distance);
+            closest.truncate(REPLICAS);
+        }
+        let next = closest.into_iter().filter(|known| !self.asked.contains(&known.peer.id));
+        next.min_by_key(distance).map(|known| known.peer.id)
+    }
+
+    /// Another member has told whom it knows, or not.
+    fn exchanged(
+        &mut self,
+        from: NodeId,
+        near: Option<Place>,
+        answer: Option<Acquaintance>,
+        now: Now,
+        out: &mut Vec<Command>,
+    ) {
+        // Whoever looks around itself does not know everybody yet.
+        let Some(Acquaintance { contacts, settled, more }) = answer else { return };
+        if more && settled && self.crowd.is_none() {
+            self.crowd = Some(Crowd::new(now));
+        }
+        if near.is_none() {
+            self.exchanged |= settled;
+            if let Some(until) = self.settling {
+                self.asked.insert(from);
+                if contacts.len() >= MANY && !self.many {
+                    self.many = true;
+                    self.settling = Some(until.max(now + JOINING_CROWD));
+                }
+            } else if settled {
+                self.look_after(&contacts, now, out);
+            }
+        }
+        let mut gaps = None;
+        for contact in contacts {
+            if let Some(known) = self.roster.get_mut(&contact.id) {
+                known.told |= settled;
+            } else {
+                self.learned(contact, &mut gaps, now, out);
+            }
+        }
+    }
+
+    fn exchange(&self, id: NodeId, near: Option<Place>, out: &mut Vec<Command>) {
+        if let Some(known) = self.roster.get(&id) {
+            out.push(Command::Exchange(Arc::clone(&known.peer), near));
         }
     }
 
     /// A member is gone, or has left: others keep what it kept.
     fn departed(&mut self, id: NodeId, left: bool, now: Now, out: &mut Vec<Command>) {
-        let Some(known) = self.known.remove(&id) else { return };
+        let Some(known) = self.roster.remove(&id) else { return };
         // What was its share is copied at once, and that takes a view without it.
         (self.changed, self.next_view) = (true, Now::ZERO);
         self.filling.forget(&id);
@@ -416,6 +479,7 @@ impl Membership {
         if !known.proven {
             return;
         }
+        self.may_copy = true;
         self.gain_share_of(&known, now);
         if left {
             out.push(Command::Report(News::Left(id)));
@@ -424,16 +488,15 @@ impl Membership {
         out.push(Command::Report(News::Gone(id)));
         if known.start.is_some() {
             let rumour = Notice::Rumour(Rumour { about: id, gone: true });
-            let connected = self.known.values().filter(|known| known.connected);
-            out.extend(connected.map(|known| Command::Notify(known.peer.id, rumour.clone())));
+            let told = self.confidants(&known.peer.place, TOLD, id);
+            out.extend(told.iter().map(|peer| Command::Notify(peer.id, rumour.clone())));
         }
         self.lost.add(known.contact(), now);
     }
 
     /// What a departed member kept, this node may have to keep now.
     fn gain_share_of(&mut self, gone: &Known, now: Now) {
-        let proven = self.known.values().filter(|known| known.proven);
-        let others: Vec<&Arc<Peer>> = proven.map(|known| &known.peer).collect();
+        let others: Vec<&Arc<Peer>> = self.roster.proven().map(|known| &known.peer).collect();
         // Where there were no more than three nothing is gained, but one copy of two may be lost: those
         // who are left see to it that both have all.
         let places = others.iter().map(|peer| &peer.place).chain([&gone.peer.place]);
@@ -460,12 +523,11 @@ impl Membership {
     }
 
     fn well(&self) -> impl Iterator<Item = &Known> {
-        self.known.values().filter(|known| known.proven && known.belief.is_well())
+        self.roster.proven().filter(|known| known.belief.is_well())
     }
 
-    fn view(&self) -> View {
-        let proven = self.known.values().filter(|known| known.proven);
-        let members = proven.map(|known| Member {
+    fn view(&mut self) -> View {
+        let members = self.roster.proven().map(|known| Member {
             peer: Arc::clone(&known.peer),
             addresses: Arc::clone(&known.addresses),
             well: known.belief.is_well(),
@@ -476,10 +538,8 @@ impl Membership {
         let departed = self.filling.departed_places();
         let settled = self.settling.is_none();
         let mut view = View::new(Arc::clone(&self.me), members.collect(), departed, settled);
-        if self.is_full {
-            let proven = self.known.values().filter(|known| known.proven);
-            let rows: Vec<_> = proven.map(Known::row).collect();
-            view.set_known_bits(table::known_bits(&self.me.place, &rows));
+        if self.crowd.is_some() {
+            view.set_known_bits(self.roster.shape().known_bits);
         }
         if self.was_alone {
             view.set_can_tell();
@@ -494,3 +554,6 @@ fn part_from(id: NodeId, out: &mut Vec<Command>) {
     out.push(Command::Notify(id, Notice::Bye(Bye::Full)));
     out.push(Command::Disconnect(id));
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,44 +1,27 @@
-//! Which part of the space of places a member can have to do with: a subtree around its own place; and
-//! what of it another has to do with as well.
-//!
-//! With XOR as the metric, every member of a subtree is closer to a place in it than any member
-//! outside. So where the subtree next to one's own, at some depth, has three members, none of its
-//! places is one's own; the smallest subtree around oneself outside of which that holds at every
-//! depth contains all places one keeps, and all members one keeps them with.
+//! What two members have to do with each other: which ranges of places both of them keep.
 
 use base::Place;
 use base::limits::REPLICAS;
 
 use super::view::View;
-use crate::prefix::{BITS, Prefix, shared_bits};
+use crate::prefix::Prefix;
 
 /// Deepest ranges told apart by who keeps them: below, some of a range may be kept by others.
 const DEEPEST: usize = 24;
-
-/// The subtree that holds all places `of` keeps, and the [`REPLICAS`] and one more that are closest to
-/// each of them, when these are the members. `of` may be one of them.
-pub(crate) fn around<'a>(of: Place, members: impl Iterator<Item = &'a Place>) -> Prefix {
-    // How many members share exactly so many first bits with `of`: those of the sibling subtree.
-    let mut siblings = [0usize; BITS + 1];
-    for place in members.filter(|place| **place != of) {
-        siblings[shared_bits(place, &of)] += 1;
-    }
-    let dense = |count: &usize| *count > REPLICAS;
-    let mut depth = siblings.iter().position(|count| !dense(count)).unwrap_or(BITS);
-    // Within the subtree there must be enough of them, too.
-    let mut inside: usize = siblings[depth..].iter().sum();
-    while inside <= REPLICAS && depth > 0 {
-        depth -= 1;
-        inside += siblings[depth];
-    }
-    Prefix::of(&of, depth)
-}
+const _: () = assert!(DEEPEST <= u32::BITS as usize);
 
 /// The ranges of places to which this node and another member both are among the `count` closest: what
 /// both of them keep; or, if the other is this node, what it keeps. In order.
 pub(crate) fn in_common(view: &View, other: &Place, count: usize) -> Vec<Prefix> {
+    if *other == view.me().place {
+        return view.own_ranges(count, || divided(view, other, count));
+    }
+    divided(view, other, count)
+}
+
+fn divided(view: &View, other: &Place, count: usize) -> Vec<Prefix> {
     let mine = view.me().place;
-    let whole = around(mine, view.places().iter());
+    let whole = view.subtree();
     let mut near: Vec<Place> =
         view.places().iter().filter(|place| whole.contains(place)).copied().collect();
     // Whoever is outside is closer to nothing inside than those inside, if these are enough.
@@ -47,14 +30,15 @@ pub(crate) fn in_common(view: &View, other: &Place, count: usize) -> Vec<Prefix>
     }
     let mut ranges = Vec::new();
     if near.contains(other) {
-        divide(whole, &near, [&mine, other], count, &mut ranges);
+        let near: Vec<u32> = near.iter().map(head).collect();
+        divide(whole, &near, [head(&mine), head(other)], count, &mut ranges);
     }
     ranges
 }
 
 /// Divides a range until it is known of each part whether both of two are among the closest to all of
-/// its places.
-fn divide(range: Prefix, near: &[Place], both: [&Place; 2], count: usize, found: &mut Vec<Prefix>) {
+/// its places. Of places the first bits are looked at, as many as the deepest range has.
+fn divide(range: Prefix, near: &[u32], both: [u32; 2], count: usize, found: &mut Vec<Prefix>) {
     let ranks = both.map(|place| ranks(&range, near, place));
     if ranks.iter().any(|(least, _)| *least >= count) {
         return;
@@ -68,24 +52,24 @@ fn divide(range: Prefix, near: &[Place], both: [&Place; 2], count: usize, found:
     }
 }
 
-/// How many are closer than `of`: to the place of a range where there are the fewest, and at most.
-fn ranks(range: &Prefix, near: &[Place], of: &Place) -> (usize, usize) {
+/// How many are closer than `of`, one of them: to the place of a range where there are the fewest, and
+/// at most.
+fn ranks(range: &Prefix, near: &[u32], of: u32) -> (usize, usize) {
     // What places of the range have in common decides; who is alike in that comes in any order.
-    let distance = |place: &Place| *Prefix::of(&xor(place, range.first()), range.bits()).first();
+    let (first, bits) = (head(range.first()), range.bits().min(DEEPEST) as u32);
+    let distance = |place: u32| (place ^ first).checked_shr(u32::BITS - bits).unwrap_or(0);
     let limit = distance(of);
     let (mut closer, mut alike) = (0, 0);
-    for place in near.iter().filter(|place| *place != of) {
-        match distance(place).cmp(&limit) {
-            std::cmp::Ordering::Less => closer += 1,
-            std::cmp::Ordering::Equal => alike += 1,
-            std::cmp::Ordering::Greater => {}
-        }
+    for place in near {
+        closer += usize::from(distance(*place) < limit);
+        alike += usize::from(distance(*place) == limit);
     }
-    (closer, closer + alike)
+    (closer, closer + alike - 1)
 }
 
-fn xor(a: &Place, b: &Place) -> Place {
-    Place::from_bytes(std::array::from_fn(|at| a.as_bytes()[at] ^ b.as_bytes()[at]))
+/// The first bits of a place.
+fn head(place: &Place) -> u32 {
+    u32::from_be_bytes(std::array::from_fn(|at| place.as_bytes()[at]))
 }
 
 #[cfg(test)]
@@ -95,6 +79,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::overlay::subtree::around;
     use crate::overlay::view::tests::view;
 
     fn place(n: u64) -> Place {

@@ -128,7 +128,9 @@ impl Targets {
         honest
     }
 
-    /// The closest of those that may keep the place, closest first: their indices.
+    /// The closest of those that may keep the place, closest first: their indices. One of whom only others
+    /// say that it is there, and that does not answer, gives way to the next if there is one: it is asked
+    /// whether it keeps the place, and that is what decides.
     pub(crate) fn chosen(&self) -> Vec<usize> {
         let candidates =
             (0..self.all.len()).filter(|at| self.all[*at].state != TargetState::Elsewhere);
@@ -136,6 +138,12 @@ impl Targets {
         if chosen.len() > 1 {
             chosen.sort_by_cached_key(|at| self.all[*at].peer.place.distance(&self.place));
         }
+        let mut spare = chosen.len().saturating_sub(REPLICAS);
+        chosen.retain(|at| {
+            let gives_way = spare > 0 && self.all[*at].is_silent_hearsay();
+            spare -= usize::from(gives_way);
+            !gives_way
+        });
         chosen.truncate(REPLICAS);
         chosen
     }
@@ -154,6 +162,12 @@ impl Targets {
 }
 
 impl Target {
+    fn is_silent_hearsay(&self) -> bool {
+        let silent =
+            matches!(self.state, TargetState::Failed | TargetState::Waiting { silent: true, .. });
+        self.told && silent
+    }
+
     fn member(member: &Member, view: &View) -> Target {
         Target {
             peer: Arc::clone(&member.peer),
@@ -217,6 +231,28 @@ mod tests {
             targets.refer(from, all, &view);
         }
         assert!(targets.all.len() <= TARGETS_MAX);
+    }
+
+    #[test]
+    fn one_that_only_others_name_and_that_is_silent_gives_way_to_the_next() {
+        let (view, place) = (view(3), Place::of(b"k"));
+        let mut targets = Targets::of(&view, place);
+        let from = *targets.chosen().last().unwrap();
+        let limit = targets.get(from).unwrap().peer.place.distance(&place);
+        let is_closer = |n: &u64| member(*n).peer.place.distance(&place) < limit;
+        let closer: Vec<u64> = (10..2000).filter(is_closer).take(3).collect();
+        assert!(targets.refer(from, closer.into_iter().map(contact).collect(), &view));
+        let silent = targets.chosen();
+        let told = silent.iter().copied().find(|at| targets.get(*at).unwrap().told).unwrap();
+        targets.get_mut(told).unwrap().state = TargetState::Failed;
+        let chosen = targets.chosen();
+        assert!(chosen.len() == 3 && !chosen.contains(&told));
+        for at in
+            chosen.iter().filter(|at| targets.get(**at).unwrap().told).copied().collect::<Vec<_>>()
+        {
+            targets.get_mut(at).unwrap().state = TargetState::Failed;
+        }
+        assert_eq!(targets.chosen().len(), 3, "never fewer than there are");
     }
 
     #[test]

@@ -2,14 +2,18 @@
 //! the replicas of a key is a computation that waits for nobody.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use base::limits::REPLICAS;
 use base::{NodeId, Place};
 
 use super::peer::Peer;
-use crate::prefix::shared_bits;
+use super::subtree::around;
+use crate::prefix::{Prefix, shared_bits};
 use crate::wire::{Contact, REFERRAL_MAX};
+
+/// Up to so many closest members are found by keeping the best so far; more by sorting.
+const FEW: usize = 16;
 
 /// A member as the view holds it.
 #[derive(Debug, Clone)]
@@ -50,6 +54,11 @@ pub(crate) struct View {
     digest: u64,
     /// Bits a place has to share with this node's for its replicas to be among the members known.
     known_bits: usize,
+    is_crowd: bool,
+    /// See [`View::subtree`]; worked out when it is asked for first.
+    subtree: OnceLock<Prefix>,
+    /// What [`View::own_ranges`] remembers, and for how many closest.
+    own_ranges: OnceLock<(usize, Vec<Prefix>)>,
 }
 
 impl View {
@@ -85,7 +94,22 @@ impl View {
             unpulled,
             digest,
             known_bits: 0,
+            is_crowd: false,
+            subtree: OnceLock::new(),
+            own_ranges: OnceLock::new(),
         }
+    }
+
+    /// The subtree in which everything lies that this node keeps, and everybody who keeps it as well.
+    pub(crate) fn subtree(&self) -> Prefix {
+        *self.subtree.get_or_init(|| around(self.me.place, self.places.iter()))
+    }
+
+    /// The ranges in which this node is among the `count` closest, worked out when they are asked for first:
+    /// a node that meets hundreds asks for them hundreds of times.
+    pub(crate) fn own_ranges(&self, count: usize, make: impl Fn() -> Vec<Prefix>) -> Vec<Prefix> {
+        let (of, ranges) = self.own_ranges.get_or_init(|| (count, make()));
+        if *of == count { ranges.clone() } else { make() }
     }
 
     /// A node that has just come has all of nothing before it has copied from everybody: those that
@@ -97,7 +121,12 @@ impl View {
     /// There are more members than are known; of places that share so many bits with this node's the
     /// replicas are.
     pub(crate) fn set_known_bits(&mut self, bits: usize) {
-        self.known_bits = bits;
+        (self.known_bits, self.is_crowd) = (bits, true);
+    }
+
+    /// Whether there are more members than can be known.
+    pub(crate) fn is_crowd(&self) -> bool {
+        self.is_crowd
     }
 
     /// Whether the replicas of a place are among the members known.
@@ -109,6 +138,10 @@ impl View {
     pub(crate) fn to_ask(&self, place: &Place) -> Vec<&Member> {
         if self.knows_replicas(place) {
             return self.replicas(place);
+        }
+        let well = self.closest_of(place, REPLICAS, |member| member.connected && member.well);
+        if well.len() == REPLICAS {
+            return well;
         }
         self.closest_of(place, REPLICAS, |member| member.connected)
     }
@@ -164,7 +197,21 @@ impl View {
 
     /// The members closest to a place, closest first.
     pub(crate) fn closest(&self, place: &Place, count: usize) -> Vec<&Member> {
+        if count > FEW {
+            return self.many_closest(place, count);
+        }
         self.closest_of(place, count, |_| true)
+    }
+
+    fn many_closest(&self, place: &Place, count: usize) -> Vec<&Member> {
+        let mut all: Vec<&Member> = self.members.iter().collect();
+        let distance = |member: &&Member| member.peer.place.distance(place);
+        if all.len() > count {
+            all.select_nth_unstable_by_key(count, distance);
+            all.truncate(count);
+        }
+        all.sort_unstable_by_key(distance);
+        all
     }
 
     fn closest_of(
@@ -293,7 +340,7 @@ pub(crate) mod tests {
 
     proptest! {
         #[test]
-        fn the_closest_are_those_a_full_sort_finds(count in 1..60u64, key: u64, wanted in 1..9usize) {
+        fn the_closest_are_those_a_full_sort_finds(count in 1..60u64, key: u64, wanted in 1..40usize) {
             let (view, place) = (view(count), Place::of(&key.to_le_bytes()));
             let mut all: Vec<NodeId> = view.members().iter().map(|m| m.peer.id).collect();
             all.sort_by_key(|id| id.place().distance(&place));
@@ -338,6 +385,30 @@ pub(crate) mod tests {
             let expected = near.iter().all(|member| member.peer.id != doubtful);
             assert_eq!(view.is_complete(&place), expected);
         }
+    }
+
+    #[test]
+    fn of_a_place_that_is_far_whoever_is_connected_and_well_is_asked() {
+        let mut others: Vec<Member> = (1..40).map(member).collect();
+        for (n, member) in others.iter_mut().enumerate() {
+            (member.connected, member.well) = (n % 2 == 0, n % 4 == 0);
+        }
+        let mut view = View::new(peer(0), others, Vec::new(), true);
+        let places = || (0..50u64).map(|key| Place::of(&key.to_le_bytes()));
+        assert!(places().all(|place| view.knows_replicas(&place)));
+        view.set_known_bits(3);
+        for place in places().filter(|place| !view.knows_replicas(place)) {
+            let asked = view.to_ask(&place);
+            assert!(asked.len() == REPLICAS && asked.iter().all(|m| m.connected && m.well));
+        }
+        let suspects = (1..9).map(|n| Member { well: n == 1, ..member(n) }).collect();
+        let mut view = View::new(peer(0), suspects, Vec::new(), true);
+        view.set_known_bits(200);
+        assert_eq!(
+            view.to_ask(&Place::of(b"k")).len(),
+            REPLICAS,
+            "suspects are better than nobody"
+        );
     }
 
     #[test]

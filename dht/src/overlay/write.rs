@@ -17,6 +17,7 @@ use super::detector::UNANSWERED;
 use super::operation::{Ask, Context, Operation, PATIENCE, RETRY, Wants};
 use super::targets::{TargetState, Targets};
 use crate::DhtError;
+use crate::lamport::OBSERVED_MAX;
 use crate::link::Lost;
 use crate::wire::{Refusal, Reply, Request};
 
@@ -28,6 +29,9 @@ const ASK_AGAIN: Duration = Duration::from_millis(1500);
 const ROUNDS_MAX: u32 = 64;
 /// How often one replica is believed that it holds a newer version: contention seldom takes three.
 const STALE_MAX: usize = 16;
+/// How far one replica alone can drive a version above where all clocks may be: more than honest ones
+/// differ by. A jump (`VERSION_JUMP_MAX`) would soon make an entry that no replica takes that has it not yet.
+const STEP_MAX: u64 = 1 << 20;
 const LIAR: &str = "a super-node keeps naming newer versions of this value; try again";
 
 /// Writes what `entry` makes of a version.
@@ -151,7 +155,8 @@ impl<F: Fn(Version) -> Entry> Write<F> {
         self.stale.push((at, held));
         let told = self.stale.iter().filter(|(by, _)| *by == at).count();
         // What one alone says of a version far ahead is not believed, nor one that goes on and on.
-        let far = |version: &Version| !version.may_follow(self.version);
+        let believed = self.version.number().max(OBSERVED_MAX).saturating_add(STEP_MAX);
+        let far = |version: &Version| version.number() > believed;
         let mut others = self.stale.iter().filter(|(by, version)| *by != at && far(version));
         let held = match others.next() {
             Some((_, other)) if far(&held) => held.min(*other),

@@ -9,12 +9,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use base::limits::REPLICAS;
-use base::{Key, NodeId, SecretTag, Ttl};
+use base::{Key, NodeId, Place, SecretTag, Ttl};
 use tokio::runtime::Builder;
 use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep};
 use tracing::Instrument;
 
+use super::census::Census;
 use super::clients::as_value;
 use super::net::Weather;
 use super::world::World;
@@ -59,8 +60,8 @@ pub struct ChurnReport {
     pub once_gets: u64,
     /// See [`ChurnReport::once_gets`].
     pub once_right: u64,
-    /// Reads for which the node asked would ask at least one of the three live nodes closest to the
-    /// key, of all reads.
+    /// Reads for which the node asked, or those others refer it to, would ask at least one of the three live
+    /// nodes closest to the key, of all reads.
     pub lookups_right: u64,
     /// Keys put once, and how many of them no live node holds at the end.
     pub once: u64,
@@ -107,7 +108,9 @@ pub fn study(seed: u64, churn: &Churn) -> ChurnReport {
         let _time = log::begin();
         let plan = Plan { nodes: churn.nodes, weather: churn.weather, ..Plan::default() };
         let world = World::new(seed, &plan);
-        Rc::new(Study { churn: *churn, world, found: RefCell::default() }).run().await
+        let study =
+            Study { churn: *churn, world, found: RefCell::default(), census: RefCell::default() };
+        Rc::new(study).run().await
     })
 }
 
@@ -115,6 +118,8 @@ struct Study {
     churn: Churn,
     world: Rc<World>,
     found: RefCell<ChurnReport>,
+    /// Who runs; `None` since somebody came or went.
+    census: RefCell<Option<Rc<Census>>>,
 }
 
 impl Study {
@@ -179,13 +184,18 @@ impl Study {
             nodes[n].lose_disk(seed, Some(key));
         }
         self.world.start(n);
+        self.census.borrow_mut().take();
+    }
+
+    fn census(&self) -> Rc<Census> {
+        let new = || Rc::new(Census::of(&self.world.nodes.borrow()));
+        Rc::clone(self.census.borrow_mut().get_or_insert_with(new))
     }
 
     /// A key put once that a node keeps.
     fn a_key_of(&self, n: usize) -> Option<Key> {
-        let id = self.world.nodes.borrow()[n].id;
         let mut keys = (0..self.churn.keys).map(|n| key("once", n));
-        keys.find(|key| self.keepers(key).contains(&id) && self.copies(key) == REPLICAS)
+        keys.find(|key| self.keepers(&key.place()).contains(&n) && self.copies(key) == REPLICAS)
     }
 
     /// Waits until all who should keep a key do, and takes note of how long that took.
@@ -202,25 +212,45 @@ impl Study {
         found.repair_s += began.elapsed().as_secs_f64();
     }
 
-    /// The live nodes closest to a key: who should keep it.
-    fn keepers(&self, key: &Key) -> BTreeSet<NodeId> {
-        let place = key.place();
-        let nodes = self.world.nodes.borrow();
-        let up = nodes.iter().filter(|node| node.dht.is_some());
-        let mut near: Vec<_> = up.map(|node| (node.id.place().distance(&place), node.id)).collect();
-        if near.len() > REPLICAS {
-            near.select_nth_unstable(REPLICAS - 1);
-            near.truncate(REPLICAS);
-        }
-        near.into_iter().map(|(_, id)| id).collect()
+    /// The live nodes closest to a place: who should keep what lies there.
+    fn keepers(&self, place: &Place) -> Vec<usize> {
+        self.census().closest(place, REPLICAS)
     }
 
     /// How many of those that should keep a key do.
     fn copies(&self, key: &Key) -> usize {
-        let (place, keepers) = (key.place(), self.keepers(key));
+        let place = key.place();
         let nodes = self.world.nodes.borrow();
-        let keepers = nodes.iter().filter(|node| keepers.contains(&node.id));
-        keepers.filter(|node| !node.disk.holding(&place).is_empty()).count()
+        let keepers = self.keepers(&place).into_iter();
+        keepers.filter(|n| !nodes[*n].disk.holding(&place).is_empty()).count()
+    }
+
+    /// Whether a node that looks for a place comes to one that should keep it, as all of them see the
+    /// overlay now: it asks those it would ask, and those they name.
+    fn reaches(&self, from: &Dht, place: &Place) -> bool {
+        let keepers: BTreeSet<NodeId> = {
+            let nodes = self.world.nodes.borrow();
+            self.keepers(place).into_iter().map(|n| nodes[n].id).collect()
+        };
+        let view = from.view();
+        let mut asked: BTreeSet<NodeId> = BTreeSet::new();
+        let mut next: Vec<NodeId> = view.to_ask(place).iter().map(|m| m.peer.id).collect();
+        while !next.is_empty() {
+            if next.iter().any(|id| keepers.contains(id)) {
+                return true;
+            }
+            asked.extend(&next);
+            let nodes = self.world.nodes.borrow();
+            let up = next.iter().filter_map(|id| nodes.iter().find(|node| node.id == *id));
+            let named = up.filter_map(|node| node.dht.as_ref()).flat_map(|dht| {
+                let view = dht.view();
+                // Whoever holds itself to be one of the three answers, and names nobody.
+                if view.keeps(place, REPLICAS) { Vec::new() } else { view.closer(place) }
+            });
+            let named: BTreeSet<NodeId> = named.map(|contact| contact.id).collect();
+            next = named.difference(&asked).copied().collect();
+        }
+        false
     }
 
     fn any_node(&self) -> Option<(Dht, tracing::Span)> {
@@ -256,8 +286,7 @@ impl Study {
             let n = self.world.random(self.churn.keys as u64) as usize;
             let key = key(if once { "once" } else { "refreshed" }, n);
             let Some((dht, span)) = self.any_node() else { continue };
-            let keepers = self.keepers(&key);
-            let reaches = dht.replicas_of(&key).iter().any(|id| keepers.contains(id));
+            let reaches = self.reaches(&dht, &key.place());
             let page = dht.get(&key, PageRequest::ALL).instrument(span).await;
             // What a node says after it was switched off nobody hears.
             if !self.is_up(&dht) {

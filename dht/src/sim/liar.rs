@@ -78,9 +78,11 @@ impl State {
             (Request::Apply { entry, .. }, _) => Some(self.stale(entry.version())),
             (Request::Get(_), _) => Some(Reply::NotMine(self.made_up())),
             (Request::ProbeFor(_), _) => Some(Reply::Silent),
-            (Request::Members, 1) => Some(Reply::Members { contacts: Vec::new(), settled: true }),
-            (Request::Members, _) => {
-                Some(Reply::Members { contacts: self.made_up(), settled: true })
+            (Request::Members { .. }, 1) => {
+                Some(Reply::Members { contacts: Vec::new(), settled: true, more: true })
+            }
+            (Request::Members { .. }, _) => {
+                Some(Reply::Members { contacts: self.made_up(), settled: true, more: false })
             }
             (Request::Digests(queries), 1) => {
                 let nothing = RangeAnswer { digest: Digest::default(), symbols: Vec::new() };

@@ -35,7 +35,7 @@ fn kind(request: &Request) -> u64 {
         Request::Pull(_) => 5,
         Request::Digests(_) => 7,
         Request::Watch { .. } => 8,
-        Request::Members => 6,
+        Request::Members { .. } => 6,
         Request::Claims { .. } => 9,
     }
 }

@@ -10,7 +10,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use base::NodeId;
+use base::{NodeId, Place};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 use tracing::Span;
@@ -26,6 +26,8 @@ const EVENTS_MAX: usize = 4096;
 const K: usize = 20;
 /// What a get is to the trace.
 pub(super) const GET: u64 = 1;
+/// The address of the first node; the others follow.
+const FIRST_HOST: u32 = 0x0a00_0001;
 /// Until a dial that nobody answers fails.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -68,6 +70,7 @@ pub(super) struct State {
 /// Where a node is plugged in.
 struct Port {
     id: NodeId,
+    place: Place,
     address: SocketAddr,
     /// `None` while it is crashed.
     up: Option<Up>,
@@ -126,18 +129,6 @@ impl Net {
         let mut state = self.state();
         let number = state.number(id);
         number.and_then(|node| state.up(node)).map_or(0, |up| up.connections.len())
-    }
-
-    /// Two nodes meet: they are connected, whoever dialled.
-    pub(super) async fn introduce(&self, a: &NodeId, b: &NodeId) {
-        let events = {
-            let mut state = self.state();
-            let (Some(a), Some(b)) = (state.number(a), state.number(b)) else { return };
-            state.join(a, b)
-        };
-        for (node, event) in events.into_iter().flatten() {
-            self.tell(node, event).await;
-        }
     }
 
     /// Plugs a node in: one that starts, for the first time or again.
@@ -292,9 +283,10 @@ impl Net {
 impl State {
     fn add(&mut self, id: NodeId) -> Number {
         let number = self.ports.len();
-        let host = u32::try_from(number).unwrap_or(u32::MAX - 0x0a00_0001) + 1;
-        let address = SocketAddr::from((Ipv4Addr::from(0x0a00_0000 + host), 5850));
-        let port = Port { id, address, up: None, starts: 0, island: 0, asleep: false };
+        let host = u32::try_from(number).unwrap_or(u32::MAX - FIRST_HOST);
+        let address = SocketAddr::from((Ipv4Addr::from(FIRST_HOST + host), 5850));
+        let place = id.place();
+        let port = Port { id, place, address, up: None, starts: 0, island: 0, asleep: false };
         self.ports.push(port);
         self.numbers.insert(id, number);
         number
@@ -305,7 +297,10 @@ impl State {
     }
 
     pub(super) fn at(&self, address: SocketAddr) -> Option<Number> {
-        self.ports.iter().position(|port| port.address == address)
+        let SocketAddr::V4(v4) = address else { return None };
+        let number = usize::try_from(v4.ip().to_bits().checked_sub(FIRST_HOST)?).ok()?;
+        self.ports.get(number).filter(|port| port.address == address)?;
+        Some(number)
     }
 
     pub(super) fn id(&self, node: Number) -> NodeId {
@@ -414,8 +409,8 @@ impl State {
         let Some(up) = self.up(node) else { return Vec::new() };
         let mut known: Vec<Number> =
             up.connections.keys().filter(|other| **other != except).copied().collect();
-        let place = self.ports[except].id.place();
-        known.sort_by_cached_key(|other| self.ports[*other].id.place().distance(&place));
+        let place = self.ports[except].place;
+        known.sort_by_cached_key(|other| self.ports[*other].place.distance(&place));
         known.truncate(K);
         let contact = |other: Number| {
             let port = &self.ports[other];

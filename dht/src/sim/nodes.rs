@@ -6,6 +6,7 @@ use base::{NodeId, Place, SigningKey};
 use tokio::time::Instant;
 use tracing::{Span, info_span};
 
+use super::census::Census;
 use super::check::Side;
 use super::disk::Disk;
 use super::liar::Liar;
@@ -26,6 +27,8 @@ pub(super) struct SimNode {
     pub(super) number: usize,
     pub(super) id: NodeId,
     key: SigningKey,
+    /// Where it lies.
+    pub(super) place: Place,
     pub(super) machine: Arc<Machine>,
     pub(super) disk: Disk,
     pub(super) dht: Option<Dht>,
@@ -44,9 +47,11 @@ impl SimNode {
     /// A node on a new machine.
     pub(super) fn new(number: usize, key: SigningKey, disk_seed: u64, began: Instant) -> SimNode {
         let machine = Arc::new(Machine::new(began));
+        let id = id_of(&key);
         SimNode {
             number,
-            id: id_of(&key),
+            id,
+            place: id.place(),
             key,
             disk: Disk::new(disk_seed, Arc::clone(&machine)),
             machine,
@@ -65,6 +70,7 @@ impl SimNode {
         if let Some(key) = new_key {
             (self.id, self.key) = (id_of(&key), key);
         }
+        self.place = self.id.place();
         self.known = Vec::new();
     }
 
@@ -107,6 +113,14 @@ impl SimNode {
         self.disk.crash();
     }
 
+    /// Whether it knows those closest to it, as it must.
+    pub(super) fn knows_neighbours(&self, nodes: &[SimNode], census: &Census) -> bool {
+        let Some(dht) = &self.dht else { return true };
+        let view = dht.view();
+        let near = census.closest(&self.place, NEIGHBOURS + 1);
+        near.into_iter().all(|number| view.member(&nodes[number].id).is_some())
+    }
+
     /// How it stands to a place, and what its disk holds there.
     pub(super) fn describe(&self, place: &Place) -> String {
         let state = match &self.dht {
@@ -126,34 +140,24 @@ impl SimNode {
 
 /// Why there is no calm: a node that does not know whom it should, or has not what it should.
 pub(super) fn unrest(nodes: &[SimNode]) -> Option<String> {
-    let up: Vec<&SimNode> = nodes.iter().filter(|node| node.dht.is_some()).collect();
-    let is_busy = |node: &&&SimNode| {
+    let census = Census::of(nodes);
+    let up = || nodes.iter().filter(|node| node.dht.is_some());
+    let count = up().count();
+    let is_busy = |node: &&SimNode| {
         node.dht.as_ref().is_some_and(|dht| {
             let view = dht.view();
-            let knows_all = view.members().len() == up.len();
-            view.is_filling() || (up.len() <= ALL_KNOWN && !knows_all)
+            let knows_all = view.members().len() == count;
+            view.is_filling() || (count <= ALL_KNOWN && !knows_all)
         })
     };
-    let honest = up.iter().filter(|node| !node.lies);
-    let busy = honest.clone().find(is_busy).or_else(|| {
-        let is_lost = |node: &&&SimNode| up.len() > ALL_KNOWN && !knows_neighbours(node, &up);
-        honest.clone().find(is_lost)
+    let honest = || up().filter(|node| !node.lies);
+    let busy = honest().find(is_busy).or_else(|| {
+        let is_lost = |node: &&SimNode| count > ALL_KNOWN && !node.knows_neighbours(nodes, &census);
+        honest().find(is_lost)
     })?;
     let status = busy.dht.as_ref()?.status();
     let phase: Phase = status.phase;
     Some(format!("node {} is {phase:?} and knows {} others", busy.number, status.peers.len()))
-}
-
-fn knows_neighbours(node: &SimNode, up: &[&SimNode]) -> bool {
-    let Some(dht) = &node.dht else { return true };
-    let (view, me) = (dht.view(), node.id.place());
-    let mut near: Vec<_> =
-        up.iter().map(|other| (other.id.place().distance(&me), other.id)).collect();
-    if near.len() > NEIGHBOURS + 1 {
-        near.select_nth_unstable(NEIGHBOURS);
-        near.truncate(NEIGHBOURS + 1);
-    }
-    near.iter().all(|(_, id)| view.member(id).is_some())
 }
 
 /// The key of a node.

@@ -1,35 +1,31 @@
 //! How far a key is, by the size of the overlay: hops and messages of gets.
 //!
-//! The overlay is one that has found itself: each node has met the nodes closest to it, and some others
-//! as chance has it. From then on everything is a node's own doing: whom it keeps a connection to, whom
-//! it knows, whom it asks.
+//! The nodes come one after the other, each through any that is there, as at an event; whom they meet,
+//! know and keep a connection to is their own doing.
 
-use std::collections::BTreeSet;
-use std::rc::Rc;
 use std::time::Duration;
 
-use base::{Key, NodeId, SecretTag, Ttl, Value};
+use base::{Key, SecretTag, Ttl, Value};
 use futures::future::join_all;
 use tokio::runtime::Builder;
 use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep};
+use tracing::Instrument;
 
+use super::census::Census;
 use super::net::{Net, Weather};
 use super::nodes::{SimNode, node_key};
 use crate::{Dht, Meters, PageRequest};
 
-/// The closest nodes that each has met, and others.
-const NEAR: usize = 256;
-const OTHERS: usize = 80;
-/// Up to so many nodes each has met all.
-const ALL: usize = 512;
 /// Keys put, and read at once.
 const AT_ONCE: usize = 100;
-/// Until what has met has settled down.
-const CALM: Duration = Duration::from_secs(20);
-/// Meetings of a node that take place at once, and the pause after them.
-const MEETINGS: usize = 8;
-const PAUSE: Duration = Duration::from_millis(100);
+/// Until what has met has settled down, at most: some questions to neighbours, the last of which are far
+/// apart.
+const SETTLED: Duration = Duration::from_secs(300);
+/// Between two looks whether it has.
+const LOOK: Duration = Duration::from_secs(1);
+/// Until guests have gone and everything is quiet.
+const CALM: Duration = Duration::from_secs(25);
 
 /// What gets took in an overlay of one size.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,6 +36,10 @@ pub struct Distance {
     pub connections: (f64, usize),
     /// Members a node knows, on average.
     pub known: f64,
+    /// Nodes that do not know all of their eight closest.
+    pub lost: usize,
+    /// Virtual time from the first start until all knew them, and none looked around any more.
+    pub settled: Duration,
     /// Gets, and those of them that found the value.
     pub gets: usize,
     /// Of these.
@@ -80,11 +80,13 @@ impl Overlay {
     }
 
     async fn measure(mut self, gets: usize) -> Distance {
-        for node in &mut self.nodes {
-            let seed = self.rng.u64(..);
-            node.start(&self.net, seed, true);
+        let began = Instant::now();
+        self.populate().await;
+        let populated = Instant::now();
+        while self.is_looking() && populated.elapsed() < SETTLED {
+            sleep(LOOK).await;
         }
-        self.meet().await;
+        let settled = began.elapsed();
         sleep(CALM).await;
         let keys: Vec<Key> = (0..gets).filter_map(|n| Key::new(format!("key {n}")).ok()).collect();
         for keys in keys.chunks(AT_ONCE) {
@@ -107,6 +109,8 @@ impl Overlay {
         let connections: Vec<usize> =
             self.nodes.iter().map(|node| self.net.connections(&node.id)).collect();
         let known: usize = self.dhts().map(|dht| dht.status().peers.len()).sum();
+        let census = Census::of(&self.nodes);
+        let is_lost = |node: &&SimNode| !node.knows_neighbours(&self.nodes, &census);
         let each = |total: usize| total as f64 / self.nodes.len() as f64;
         let per_get = |count: u64| count as f64 / gets as f64;
         Distance {
@@ -116,6 +120,8 @@ impl Overlay {
                 connections.iter().copied().max().unwrap_or(0),
             ),
             known: each(known),
+            lost: self.nodes.iter().filter(is_lost).count(),
+            settled,
             gets,
             right,
             hops: (total as f64 / counted, most),
@@ -124,43 +130,25 @@ impl Overlay {
         }
     }
 
-    /// Lets each node meet those it has met.
-    async fn meet(&mut self) {
-        let mut meetings: Vec<Vec<NodeId>> = Vec::with_capacity(self.nodes.len());
+    /// Starts the nodes, one after the other; each joins through any that is there.
+    async fn populate(&mut self) {
         for n in 0..self.nodes.len() {
-            meetings.push(self.acquaintances(n));
-        }
-        let ids: Rc<Vec<NodeId>> = Rc::new(self.nodes.iter().map(|node| node.id).collect());
-        let most = meetings.iter().map(Vec::len).max().unwrap_or(0);
-        for turn in 0..most {
-            for (n, others) in meetings.iter().enumerate() {
-                if let Some(other) = others.get(turn) {
-                    self.net.introduce(&ids[n], other).await;
-                }
-            }
-            if turn % MEETINGS == MEETINGS - 1 {
-                sleep(PAUSE).await;
+            let seed = self.rng.u64(..);
+            self.nodes[n].start(&self.net, seed, n == 0);
+            let through = self.rng.usize(..n.max(1));
+            let address = self.net.address(&self.nodes[through].id).filter(|_| n > 0);
+            if let (Some(address), Some(dht)) = (address, self.nodes[n].dht.clone()) {
+                // Whoever is not let in finds no key later.
+                let _ = dht.join(address).instrument(self.nodes[n].span()).await;
             }
         }
     }
 
-    /// Whom a node has met, in any order; of two that have met one another only one says so.
-    fn acquaintances(&mut self, n: usize) -> Vec<NodeId> {
-        let me = self.nodes[n].id.place();
-        let mut all: Vec<(base::Distance, NodeId)> =
-            self.nodes.iter().map(|node| (node.id.place().distance(&me), node.id)).collect();
-        let mut met = BTreeSet::new();
-        if all.len() <= ALL {
-            met.extend(all.iter().map(|(_, id)| *id));
-        } else {
-            all.select_nth_unstable(NEAR);
-            met.extend(all[..=NEAR].iter().map(|(_, id)| *id));
-            met.extend((0..OTHERS).map(|_| self.nodes[self.rng.usize(..self.nodes.len())].id));
-        }
-        met.remove(&self.nodes[n].id);
-        let mut met: Vec<NodeId> = met.into_iter().collect();
-        self.rng.shuffle(&mut met);
-        met
+    /// Whether some have not found those closest to them yet.
+    fn is_looking(&self) -> bool {
+        let census = Census::of(&self.nodes);
+        self.dhts().any(|dht| !dht.view().is_settled())
+            || self.nodes.iter().any(|node| !node.knows_neighbours(&self.nodes, &census))
     }
 
     fn dhts(&self) -> impl Iterator<Item = &Dht> {

@@ -144,7 +144,7 @@ impl World {
         let place = key.place();
         let nodes = self.nodes.borrow();
         let mut near: Vec<&SimNode> = nodes.iter().collect();
-        near.sort_by_cached_key(|node| node.id.place().distance(&place));
+        near.sort_by_cached_key(|node| node.place.distance(&place));
         near.iter().map(|node| node.describe(&place)).collect()
     }
 
@@ -237,7 +237,7 @@ impl World {
         let place = key.place();
         let nodes = self.nodes.borrow();
         let mut up: Vec<&SimNode> = nodes.iter().filter(|node| node.dht.is_some()).collect();
-        up.sort_by_cached_key(|node| node.id.place().distance(&place));
+        up.sort_by_cached_key(|node| node.place.distance(&place));
         up.truncate(base::limits::REPLICAS);
         up.retain(|node| !node.lies);
         let entry = |entry: &base::Entry| (entry.id(), entry.version(), entry.is_live());
@@ -250,11 +250,13 @@ impl World {
             return true;
         }
         let nodes = self.nodes.borrow();
-        let has = |node: &&SimNode| {
-            let held = node.disk.holding(place);
-            !node.lies && held.iter().any(|e| e.id() == id && e.is_live() == live)
-        };
-        nodes.iter().filter(has).count() >= COPIES
+        let honest = nodes.iter().filter(|node| !node.lies);
+        let held = honest.flat_map(|node| node.disk.holding(place)).filter(|e| e.id() == id);
+        let held: Vec<(base::Version, bool)> = held.map(|e| (e.version(), e.is_live())).collect();
+        // Some may have an older copy still.
+        let newest = held.iter().map(|(version, _)| *version).max();
+        held.iter().filter(|(version, is)| Some(*version) == newest && *is == live).count()
+            >= COPIES
     }
 
     /// What surely is there is at enough of those that keep it.

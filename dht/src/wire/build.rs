@@ -45,7 +45,10 @@ fn request_body(request: &Request) -> Body {
         }),
         Request::Probe => Body::Probe(Empty {}),
         Request::ProbeFor(node) => Body::ProbeFor(node_id(node)),
-        Request::Members => Body::AskMembers(Empty {}),
+        Request::Members { near } => {
+            let near = near.map(|place| copy(place.as_bytes())).unwrap_or_default();
+            Body::AskMembers(schema::AskMembers { near })
+        }
         Request::Digests(queries) => Body::AskDigests(range_queries(queries)),
         Request::Pull(pull) => {
             let schema::Cursor { place, entry } = cursor(pull.after);
@@ -72,9 +75,9 @@ fn reply_body(reply: &Reply) -> Body {
         Reply::Stale(version) => Body::Stale(version.number()),
         Reply::NotMine(closer) => Body::NotMine(contacts(closer)),
         Reply::Alive(digest) => Body::Alive(*digest),
-        Reply::Members { contacts, settled } => {
+        Reply::Members { contacts, settled, more } => {
             let contacts = self::contacts(contacts).contacts;
-            Body::Members(schema::Members { contacts, settled: *settled })
+            Body::Members(schema::Members { contacts, settled: *settled, more: *more })
         }
         Reply::Heard => Body::Heard(Empty {}),
         Reply::Silent => Body::Silent(Empty {}),

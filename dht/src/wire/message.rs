@@ -39,8 +39,11 @@ pub(crate) enum Request {
     Probe,
     /// Is that one there?
     ProbeFor(NodeId),
-    /// Who else is there?
-    Members,
+    /// Who else is there? Those closest to the asker, or a few of those closest to another place.
+    Members {
+        /// That place.
+        near: Option<Place>,
+    },
     /// What are the digests of what it holds in these ranges, and some symbols of their sketches?
     Digests(Vec<RangeQuery>),
     /// Lists the entries it has that the asker should keep and lacks.
@@ -140,6 +143,8 @@ pub(crate) enum Reply {
         contacts: Vec<Contact>,
         /// Whether it knows who is there; else it is looking around itself.
         settled: bool,
+        /// Whether there are more members than it can know.
+        more: bool,
     },
     /// To [`Request::Digests`], in its order.
     Digests(Vec<RangeAnswer>),

@@ -78,10 +78,13 @@ pub(crate) fn decode(frame: Bytes) -> Parsed<Message> {
         Body::Stale(version) => reply(Reply::Stale(Version::new(version))),
         Body::NotMine(body) => reply(Reply::NotMine(contacts(&body.contacts, REFERRAL_MAX)?)),
         Body::Alive(digest) => reply(Reply::Alive(digest)),
-        Body::AskMembers(_) => request(Request::Members),
+        Body::AskMembers(body) => {
+            let near = optional("near", &body.near)?.map(Place::from_bytes);
+            request(Request::Members { near })
+        }
         Body::Members(body) => {
             let contacts = contacts(&body.contacts, MEMBERS_MAX)?;
-            reply(Reply::Members { contacts, settled: body.settled })
+            reply(Reply::Members { contacts, settled: body.settled, more: body.more })
         }
         Body::Heard(_) => reply(Reply::Heard),
         Body::Silent(_) => reply(Reply::Silent),

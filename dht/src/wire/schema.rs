@@ -52,7 +52,7 @@ pub(super) enum Body {
     #[prost(message, tag = "18")]
     Heard(Empty),
     #[prost(message, tag = "19")]
-    AskMembers(Empty),
+    AskMembers(AskMembers),
     #[prost(message, tag = "20")]
     Members(Members),
     #[prost(message, tag = "21")]
@@ -73,6 +73,13 @@ pub(super) enum Body {
 
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Empty {}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct AskMembers {
+    /// Empty for where the asker lies.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub(super) near: Bytes,
+}
 
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Get {
@@ -151,6 +158,8 @@ pub(super) struct Members {
     pub(super) contacts: Vec<Contact>,
     #[prost(bool, tag = "2")]
     pub(super) settled: bool,
+    #[prost(bool, tag = "3")]
+    pub(super) more: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]

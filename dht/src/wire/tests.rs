@@ -84,7 +84,7 @@ fn request() -> impl Strategy<Value = Request> {
             room
         }),
         Just(Request::Probe),
-        Just(Request::Members),
+        prop::option::of(place()).prop_map(|near| Request::Members { near }),
         node().prop_map(Request::ProbeFor),
         prop::collection::vec(range_query(), 0..20).prop_map(Request::Digests),
         pull().prop_map(Request::Pull),
@@ -151,8 +151,8 @@ fn reply() -> impl Strategy<Value = Reply> {
         Just(Reply::Applied),
         any::<u64>().prop_map(|version| Reply::Stale(Version::new(version))),
         prop::collection::vec(contact(), 0..=REFERRAL_MAX).prop_map(Reply::NotMine),
-        (prop::collection::vec(contact(), 0..20), any::<bool>())
-            .prop_map(|(contacts, settled)| Reply::Members { contacts, settled }),
+        (prop::collection::vec(contact(), 0..20), any::<(bool, bool)>())
+            .prop_map(|(contacts, (settled, more))| Reply::Members { contacts, settled, more }),
         any::<u64>().prop_map(Reply::Alive),
         Just(Reply::Heard),
         Just(Reply::Silent),

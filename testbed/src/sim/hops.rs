@@ -9,7 +9,7 @@ use serde_json::json;
 #[derive(Debug, Clone, Args)]
 pub(super) struct HopsArgs {
     /// Nodes of each overlay
-    #[arg(long, value_delimiter = ',', default_values_t = [10, 100, 180])]
+    #[arg(long, value_delimiter = ',', default_values_t = [10, 100, 1000])]
     nodes: Vec<usize>,
     /// Keys put and read in each
     #[arg(long, default_value_t = 500)]
@@ -27,8 +27,10 @@ pub(super) fn run(args: &HopsArgs) -> Result<()> {
         bail!("--nodes and --gets must be at least 1");
     }
     if !args.json {
-        println!("| nodes | connections (most) | known | right | hops (most) | requests | dials |");
-        println!("|---|---|---|---|---|---|---|");
+        println!(
+            "| nodes | connections (most) | known | lost | settled | right | hops (most) | requests | dials |"
+        );
+        println!("|---|---|---|---|---|---|---|---|---|");
     }
     let mut wrong = 0;
     for nodes in &args.nodes {
@@ -43,18 +45,25 @@ pub(super) fn run(args: &HopsArgs) -> Result<()> {
 }
 
 fn row(distance: &Distance) -> String {
-    let Distance { nodes, connections, known, gets, right, hops, requests, dials } = distance;
+    let Distance { nodes, connections, known, lost, settled, gets, right, hops, requests, dials } =
+        distance;
     format!(
-        "| {nodes} | {:.0} ({}) | {known:.0} | {right} of {gets} | {:.2} ({}) | {requests:.2} | {dials:.2} |",
-        connections.0, connections.1, hops.0, hops.1
+        "| {nodes} | {:.0} ({}) | {known:.0} | {lost} | {:.0} s | {right} of {gets} | {:.2} ({}) | {requests:.2} | {dials:.2} |",
+        connections.0,
+        connections.1,
+        settled.as_secs_f64(),
+        hops.0,
+        hops.1
     )
 }
 
 fn as_json(distance: &Distance) -> String {
-    let Distance { nodes, connections, known, gets, right, hops, requests, dials } = distance;
+    let Distance { nodes, connections, known, lost, settled, gets, right, hops, requests, dials } =
+        distance;
     json!({
         "nodes": nodes, "connections_mean": connections.0, "connections_max": connections.1,
-        "known_mean": known, "gets": gets, "right": right, "hops_mean": hops.0, "hops_max": hops.1,
+        "known_mean": known, "lost": lost,
+        "settled_s": settled.as_secs_f64(), "gets": gets, "right": right, "hops_mean": hops.0, "hops_max": hops.1,
         "requests_per_get": requests, "dials_per_get": dials,
     })
     .to_string()

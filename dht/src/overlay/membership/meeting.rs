@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 
-use base::Place;
-
+use super::crowd::Crowd;
 use super::{CLAIMS_MAX, Command, JOINING, Membership, News, part_from};
 use crate::overlay::connections::{self, CONNECTIONS_MAX, Candidate};
+use crate::overlay::gaps::Gaps;
 use crate::overlay::known::Known;
-use crate::overlay::table::{self, KNOWN_MAX, Room};
+use crate::overlay::table::{self, KNOWN_MAX};
 use crate::overlay::{Now, Peer};
 use crate::wire::{Contact, Hello};
+
+/// Members that are parted from together when there are too many connections: in a crowd newcomers come
+/// one after the other, and each choice looks at all.
+const PARTED_TOGETHER: usize = 4;
 
 impl Membership {
     pub(super) fn connected(
@@ -24,25 +28,34 @@ impl Membership {
         if id == self.me.id {
             return;
         }
-        if !self.known.get(&id).is_some_and(|known| known.proven) && !self.make_room(&peer, out) {
+        if !self.roster.get(&id).is_some_and(|known| known.proven)
+            && !self.make_room(&peer, now, out)
+        {
             let gone = self.guests.enter(id, peer.pulse.clone());
             gone.into_iter().for_each(|id| part_from(id, out));
+            self.bound_connections(now, out);
             return;
         }
         self.guests.leave(&id);
         // Meeting others for the first time, it does not know yet who else is there.
-        if self.settling.is_none() && !self.known.values().any(|known| known.proven) {
+        if self.settling.is_none() && self.roster.members() == 0 {
             self.settling = Some(now + JOINING);
-            (self.exchanged, self.was_alone) = (false, true);
+            (self.exchanged, self.was_alone, self.many) = (false, true, false);
         }
         let was_lost = self.lost.found(&id);
-        let before = self.known.remove(&id);
+        let before = self.roster.remove(&id);
         let met_before = before.as_ref().is_some_and(|known| known.start == Some(hello.start));
         // While it was out of reach either may have missed what the other took. What it said of its
         // entries is some time ago; asking one that has none costs one message.
         let never_away =
             met_before && before.as_ref().is_some_and(|known| self.was_in_touch(known));
-        self.filling.owe(id, !never_away, now);
+        // In a crowd one that is far keeps nothing with this node; what it may have kept with others before,
+        // some of those near have, too.
+        let is_far = self.crowd.is_some()
+            && !self.roster.shape().is_near(&peer.place.distance(&self.me.place));
+        if was_lost || !is_far {
+            self.filling.owe(id, !never_away, now);
+        }
         let addresses = match &before {
             Some(known) if contact.addresses.is_empty() => Arc::clone(&known.addresses),
             _ => contact.addresses.as_slice().into(),
@@ -52,7 +65,7 @@ impl Membership {
             before.as_ref().filter(|known| known.connected).map_or(now, |known| known.since);
         let start = Some(hello.start);
         let known = Known { peer, addresses, proven: true, connected: true, since, start, ..new };
-        self.known.insert(id, known);
+        self.roster.insert(known);
         if !met_before {
             out.push(Command::Report(News::Joined(contact)));
         }
@@ -60,10 +73,10 @@ impl Membership {
         let is_first = self.settling.is_some() && !self.exchanged;
         // One that was out of reach may come with others who were.
         if is_first || (was_lost && self.exchanges.compare(false, now)) {
-            self.exchange(id, out);
+            self.exchange(id, None, out);
         }
         self.changed = true;
-        self.bound_connections(out);
+        self.bound_connections(now, out);
     }
 
     /// Whether nothing of a member can have been missed. With whom this node keeps nothing it may do
@@ -75,63 +88,100 @@ impl Membership {
                 && !self.subtree().contains(&known.peer.place))
     }
 
-    pub(super) fn learned(&mut self, contact: Contact, now: Now, out: &mut Vec<Command>) {
+    pub(super) fn learned(
+        &mut self,
+        contact: Contact,
+        gaps: &mut Option<Gaps>,
+        now: Now,
+        out: &mut Vec<Command>,
+    ) {
         if contact.id == self.me.id || contact.addresses.is_empty() {
             return;
         }
-        let claims = self.known.values().filter(|known| !known.proven).count();
-        if self.known.contains_key(&contact.id) || claims >= CLAIMS_MAX {
+        if self.roster.contains(&contact.id) || self.roster.claims() >= CLAIMS_MAX {
             return;
         }
-        if self.room_for(&contact.id.place()) == Room::Full {
-            self.is_full = true;
-            return;
+        // In a crowd those are of use that are near, and those that are where nobody else is.
+        if self.crowd.is_some() || self.roster.members() >= KNOWN_MAX {
+            let place = contact.id.place();
+            let is_near = self.roster.shape().is_near(&place.distance(&self.me.place));
+            if !is_near && !gaps.get_or_insert_with(|| self.gaps()).fill(&place) {
+                return;
+            }
         }
-        self.known.insert(contact.id, Known::new(contact.id, &contact.addresses, now));
+        self.roster.insert(Known::new(contact.id, &contact.addresses, now));
         out.push(Command::Dial(contact));
     }
 
-    pub(super) fn room_for(&self, place: &Place) -> Room {
-        let proven = self.known.values().filter(|known| known.proven);
-        if proven.clone().count() < KNOWN_MAX {
-            return Room::Free;
-        }
-        let rows: Vec<_> = proven.map(Known::row).collect();
-        table::room_for(&self.me.place, &rows, place)
-    }
-
     /// Makes room for a newcomer among those known; whether there is.
-    pub(super) fn make_room(&mut self, newcomer: &Peer, out: &mut Vec<Command>) -> bool {
-        let room = self.room_for(&newcomer.place);
-        self.is_full |= room != Room::Free;
-        if let Room::Instead(id) = room {
-            self.known.remove(&id);
-            self.filling.forget(&id);
-            part_from(id, out);
+    fn make_room(&mut self, newcomer: &Peer, now: Now, out: &mut Vec<Command>) -> bool {
+        let is_full = self.roster.members() >= KNOWN_MAX;
+        if is_full && self.crowd.is_none() {
+            self.crowd = Some(Crowd::new(now));
         }
-        room != Room::Full
+        if self.crowd.is_none() {
+            return true;
+        }
+        let shape = self.roster.shape();
+        let is_near = shape.is_near(&newcomer.place.distance(&self.me.place));
+        if !is_near && self.is_spare(newcomer, now) {
+            return false;
+        }
+        if !is_full {
+            return true;
+        }
+        let rows = self.roster.proven().map(Known::row);
+        let Some(id) = table::forgettable(&self.me.place, rows, shape.near, is_near) else {
+            return false;
+        };
+        self.roster.remove(&id);
+        self.filling.forget(&id);
+        part_from(id, out);
+        true
     }
 
-    /// Says that nobody keeps too many connections: the one to part from is told why.
-    pub(super) fn bound_connections(&mut self, out: &mut Vec<Command>) {
-        let connected = self.known.values().filter(|known| known.connected);
-        if connected.clone().count() <= CONNECTIONS_MAX {
+    /// Whether there are enough connections without one to this newcomer.
+    fn is_spare(&self, newcomer: &Peer, now: Now) -> bool {
+        if self.roster.connections() < self.connections_max() {
+            return false;
+        }
+        let (id, place, heard) = (newcomer.id, newcomer.place, newcomer.pulse.last());
+        let newcomer = Candidate { id, place, since: now, heard, wanted: false };
+        connections::is_spare(&self.me.place, &self.connections(), newcomer)
+    }
+
+    fn connections(&self) -> Vec<Candidate> {
+        let candidate = |known: &Known| Candidate {
+            id: known.peer.id,
+            place: known.peer.place,
+            since: known.since,
+            heard: known.peer.pulse.last(),
+            wanted: self.filling.owes(&known.peer.id),
+        };
+        self.roster.connected().map(candidate).collect()
+    }
+
+    /// How many connections to members there may be: guests have theirs, too.
+    fn connections_max(&self) -> usize {
+        CONNECTIONS_MAX - self.guests.count()
+    }
+
+    /// Keeps nobody too many connections: those to part from are told why.
+    pub(super) fn bound_connections(&mut self, now: Now, out: &mut Vec<Command>) {
+        if self.roster.connections() <= self.connections_max() {
             return;
         }
-        let candidates: Vec<Candidate> = connected
-            .map(|known| Candidate {
-                id: known.peer.id,
-                place: known.peer.place,
-                since: known.since,
-                heard: known.peer.pulse.last(),
-                wanted: self.filling.owes(&known.peer.id),
-            })
-            .collect();
-        let victim = connections::victim(&self.me.place, &candidates);
-        if let Some(known) = victim.and_then(|id| self.known.get_mut(&id)) {
+        let mut all = self.connections();
+        let enough = self.connections_max().saturating_sub(PARTED_TOGETHER - 1);
+        while all.len() > enough
+            && let Some(id) = connections::victim(&self.me.place, &all, now)
+        {
+            all.retain(|candidate| candidate.id != id);
             // From here on it is one without; the link says so later, if at all.
-            (known.parted, known.connected) = (true, false);
-            part_from(known.peer.id, out);
+            self.roster.disconnect(&id);
+            self.roster.get_mut(&id).into_iter().for_each(|known| known.parted = true);
+            self.changed = true;
+            part_from(id, out);
         }
     }
 }

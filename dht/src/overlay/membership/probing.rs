@@ -3,35 +3,54 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use base::NodeId;
+use base::{NodeId, Place};
 
 use super::{Command, Known, Membership, News};
-use crate::overlay::detector::{HELPERS, NEIGHBOURS, QUIET, ROUND};
+use crate::overlay::detector::{HELPERS, QUIET, ROUND};
 use crate::overlay::{Now, Peer};
 use crate::wire::{Notice, Rumour};
 
+/// Far members probed in each round in a crowd: all of some 140 within half a minute.
+const CROWD_PROBES: usize = 4;
+/// Members looked at for each probe of one that is connected: a third of those known are.
+const TRIED: usize = 8;
+/// One in so many rounds may probe a member that has to be dialled for it.
+const DIALS_APART: usize = 8;
+
 impl Membership {
-    /// A round of probes: the quiet ones of the neighbours, one quiet one of the others, and all
-    /// suspects.
+    /// A round of probes: the quiet ones of the neighbours, one of the others, quiet or not, and all
+    /// suspects. In a crowd, where nobody else tells of those that are far, some more of those connected.
     pub(super) fn round(&mut self, now: Now, out: &mut Vec<Command>) {
-        let mut proven: Vec<&Known> = self.known.values().filter(|known| known.proven).collect();
-        proven.sort_by_key(|known| known.peer.place.distance(&self.me.place));
-        let quiet = |known: &&&Known| now.saturating_sub(known.peer.pulse.last()) >= QUIET;
-        let (near, far) = proven.split_at(NEIGHBOURS.min(proven.len()));
-        let mut wanted: BTreeSet<NodeId> =
-            near.iter().filter(quiet).map(|known| known.peer.id).collect();
-        // One at random, quiet or not: its answer also tells whether it knows the same members.
+        let shape = self.roster.shape();
+        let (near, far) = shape.split();
+        let quiet = |peer: &&Arc<Peer>| now.saturating_sub(peer.pulse.last()) >= QUIET;
+        let mut wanted: BTreeSet<NodeId> = near.iter().filter(quiet).map(|peer| peer.id).collect();
+        // An answer also tells whether the other knows the same members.
         let others = if far.is_empty() { near } else { far };
-        wanted.extend(self.rng.choice(others).map(|known| known.peer.id));
-        let suspects = proven.iter().filter(|known| !known.belief.is_well());
-        wanted.extend(suspects.map(|known| known.peer.id));
+        let probes = if self.crowd.is_some() { CROWD_PROBES } else { 1 };
+        // One without a connection has to be dialled: others, who are connected to it, do it oftener.
+        let may_dial = self.crowd.is_none() && self.rng.usize(..DIALS_APART) == 0;
+        let roster = &self.roster;
+        let suits = |peer: &&Arc<Peer>| {
+            may_dial || roster.get(&peer.id).is_some_and(|known| known.connected)
+        };
+        // Enough to come upon some that are connected.
+        let tried = (0..probes * TRIED).filter_map(|_| self.rng.choice(others));
+        let chosen: Vec<NodeId> = tried.filter(suits).take(probes).map(|peer| peer.id).collect();
+        wanted.extend(chosen);
+        for id in self.roster.uncertain() {
+            let is_suspect = |known: &Known| known.proven && !known.belief.is_well();
+            if self.roster.get(&id).is_some_and(is_suspect) {
+                wanted.insert(id);
+            }
+        }
         for id in wanted {
             self.probe(id, now, out);
         }
     }
 
     pub(super) fn probe(&mut self, id: NodeId, now: Now, out: &mut Vec<Command>) {
-        let Some(known) = self.known.get_mut(&id) else { return };
+        let Some(known) = self.roster.get_mut(&id) else { return };
         // One without a connection is dialed instead; the connection will tell.
         if (known.connected || known.parted) && known.belief.may_probe(now) {
             out.push(Command::Probe(Arc::clone(&known.peer)));
@@ -40,7 +59,7 @@ impl Membership {
 
     /// Takes note of when a member was last heard.
     pub(super) fn refresh(&mut self, id: NodeId, out: &mut Vec<Command>) {
-        let Some(known) = self.known.get_mut(&id) else { return };
+        let Some(known) = self.roster.get_mut(&id) else { return };
         let last = known.peer.pulse.last();
         if known.connected && known.belief.heard(last) {
             self.changed = true;
@@ -50,28 +69,46 @@ impl Membership {
 
     pub(super) fn unanswered_probe(&mut self, id: NodeId, now: Now, out: &mut Vec<Command>) {
         self.suspect(id, now, out);
-        let helpers: Vec<Arc<Peer>> = self
-            .known
-            .values()
-            .filter(|known| known.connected && known.belief.is_well() && known.peer.id != id)
-            .map(|known| Arc::clone(&known.peer))
-            .collect();
-        for helper in self.rng.choose_multiple(helpers, HELPERS) {
+        let Some(place) = self.roster.get(&id).map(|known| known.peer.place) else { return };
+        for helper in self.confidants(&place, HELPERS, id) {
             out.push(Command::Notify(helper.id, Notice::Rumour(Rumour { about: id, gone: false })));
             out.push(Command::ProbeFor { helper, target: id });
         }
     }
 
+    /// Some members that are well, to talk of another with: any, or in a crowd those who lie closest to it,
+    /// for not everybody knows it.
+    pub(super) fn confidants(
+        &mut self,
+        of: &Place,
+        count: usize,
+        except: NodeId,
+    ) -> Vec<Arc<Peer>> {
+        let is_one =
+            |known: &&Known| known.connected && known.belief.is_well() && known.peer.id != except;
+        let mut well: Vec<Arc<Peer>> =
+            self.roster.values().filter(is_one).map(|known| Arc::clone(&known.peer)).collect();
+        if self.crowd.is_none() {
+            return self.rng.choose_multiple(well, count);
+        }
+        if well.len() > count {
+            well.select_nth_unstable_by_key(count, |peer| peer.place.distance(of));
+            well.truncate(count);
+        }
+        well
+    }
+
     pub(super) fn suspect(&mut self, id: NodeId, now: Now, out: &mut Vec<Command>) {
-        let Some(known) = self.known.get_mut(&id) else { return };
+        let Some(known) = self.roster.get_mut(&id) else { return };
         if known.proven && known.belief.suspect(now) {
             self.changed = true;
+            self.roster.doubt(id);
             out.push(Command::Report(News::Suspected(id)));
         }
     }
 
     pub(super) fn rumour(&mut self, by: NodeId, rumour: Rumour, now: Now, out: &mut Vec<Command>) {
-        let Some(known) = self.known.get_mut(&rumour.about) else { return };
+        let Some(known) = self.roster.get_mut(&rumour.about) else { return };
         if rumour.gone {
             known.belief.second(by);
         }

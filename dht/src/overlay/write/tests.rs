@@ -152,6 +152,15 @@ fn a_replica_that_names_ever_newer_versions_is_believed_only_so_long() {
 }
 
 #[test]
+fn one_alone_drives_no_version_to_where_others_would_not_take_it() {
+    for (version, is_believed) in [(1 << 39, true), ((1 << 39) + 99, true), (1 << 40, false)] {
+        let mut bench = Bench::new(3);
+        bench.answer(Ok(Reply::Stale(Version::new(version))));
+        assert_eq!(bench.meters.malformed.get() == 0, is_believed, "{version}");
+    }
+}
+
+#[test]
 fn a_version_far_ahead_that_two_name_is_outbid() {
     let mut bench = Bench::new(3);
     let far = Version::new(1 << 41);
