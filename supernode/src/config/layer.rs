@@ -141,7 +141,8 @@ fn definition(path: &Path, line: usize, key: &str) -> Result<clap::Arg, ConfigEr
 /// The known word that was probably meant: at most a third of its letters differ.
 fn nearest(word: &str, known: impl Iterator<Item = String>) -> Option<String> {
     let distance = |known: &str| strsim::damerau_levenshtein(word, known);
-    known.min_by_key(|known| distance(known)).filter(|known| distance(known) * 3 <= known.len())
+    let likely = known.filter(|known| distance(known) * 3 <= known.len());
+    likely.min_by_key(|known| distance(known))
 }
 
 /// The line an offset lies in, counted from 1.

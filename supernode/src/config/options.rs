@@ -255,7 +255,7 @@ mod tests {
         };
         assert!(help("http").ends_with(&format!("[default: {DEFAULT_HTTP}]")));
         assert!(help("sip").ends_with(&format!("[default: {DEFAULT_SIP}]")));
-        assert!(help("sip_rate").ends_with(&format!("[default: {DEFAULT_SIP_RATE}]")));
+        assert!(help("sip-rate").ends_with(&format!("[default: {DEFAULT_SIP_RATE}]")));
         assert!(help("p2p").ends_with(&format!("[default: {DEFAULT_P2P}]")));
         assert!(help("log").ends_with(&format!("[default: {DEFAULT_LOG}]")));
         assert!(help("name").contains(&format!("at most {NAME_MAX} bytes")));
