@@ -397,13 +397,13 @@ def a_fault_does_not_repeat_what_was_sent():
 @check
 def a_service_is_offered_found_and_withdrawn():
     node = proxy()
-    assert node.scope.advertise("P2PSIP", "169.254.3.1:5061", 60) == 1
-    assert "P2PSIP" in node.scope.services()
-    assert node.scope.lookup("P2PSIP") == ["169.254.3.1:5061"]
-    assert node.scope.lookup(b"P2PSIP", 10) == [["169.254.3.1:5061"], b""]
-    assert node.scope.withdraw("P2PSIP", "169.254.3.1:5061") == 1
-    assert node.scope.lookup("P2PSIP") == []
-    assert node.scope.withdraw("P2PSIP", "169.254.3.1:5061") == 0
+    assert node.scope.advertise("BOARD", "169.254.3.1:5061", 60) == 1
+    assert "BOARD" in node.scope.services()
+    assert node.scope.lookup("BOARD") == ["169.254.3.1:5061"]
+    assert node.scope.lookup(b"BOARD", 10) == [["169.254.3.1:5061"], b""]
+    assert node.scope.withdraw("BOARD", "169.254.3.1:5061") == 1
+    assert node.scope.lookup("BOARD") == []
+    assert node.scope.withdraw("BOARD", "169.254.3.1:5061") == 0
 
 
 @check

@@ -1,9 +1,9 @@
 //! Connections: accepting them, bounding them, and ending them in order.
 
 use std::collections::HashMap;
-use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,12 +11,11 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
 use hyper::body::Incoming;
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::AbortHandle;
 use tower::Service;
 use tracing::{debug, warn};
@@ -47,7 +46,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// A server that accepts connections until it is told to stop.
 pub struct Server {
     stop: oneshot::Sender<()>,
-    accepting: tokio::task::JoinHandle<GracefulShutdown>,
+    accepting: tokio::task::JoinHandle<watch::Sender<()>>,
 }
 
 /// Opens the port.
@@ -74,8 +73,10 @@ impl Server {
     /// are done.
     pub async fn stop(self) {
         let _ = self.stop.send(());
-        if let Ok(connections) = self.accepting.await {
-            connections.shutdown().await;
+        if let Ok(ending) = self.accepting.await {
+            ending.send_replace(());
+            // Each connection holds a receiver for as long as it lasts.
+            ending.closed().await;
         }
     }
 }
@@ -140,16 +141,16 @@ async fn accept(
     router: Router,
     metrics: Arc<Metrics>,
     mut stopped: oneshot::Receiver<()>,
-) -> GracefulShutdown {
-    let connections = GracefulShutdown::new();
+) -> watch::Sender<()> {
+    let ending = watch::Sender::default();
     let house = Arc::new(House { open: Mutex::default(), started: Instant::now(), metrics });
     loop {
         let accepted = tokio::select! {
-            _ = &mut stopped => return connections,
+            _ = &mut stopped => return ending,
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, remote)) => welcome(stream, remote, &router, &connections, &house),
+            Ok((stream, remote)) => welcome(stream, remote, &router, &ending, &house),
             Err(error) => {
                 warn!(%error, "a connection was not accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -163,7 +164,7 @@ fn welcome(
     stream: TcpStream,
     remote: SocketAddr,
     router: &Router,
-    connections: &GracefulShutdown,
+    ending: &watch::Sender<()>,
     house: &Arc<House>,
 ) {
     let source = Source::of(remote.ip());
@@ -188,7 +189,7 @@ fn welcome(
     // Given back however the task ends, and however early: it waits for the lock that is held here.
     let open = Open { house: Arc::clone(house), id: guest.id };
     let id = guest.id;
-    let connection = connections.watch(serve(stream, remote, guest, router.clone(), house));
+    let connection = serve(stream, remote, guest, router.clone(), house, ending.subscribe());
     let task = tokio::spawn(async move {
         let _open = open;
         if let Err(error) = connection.await {
@@ -198,14 +199,18 @@ fn welcome(
     tasks.insert(id, task.abort_handle());
 }
 
-/// The connection as hyper serves it.
+/// The connection as hyper serves it; told that the server ends, it ends after the request it is in.
+///
+/// Not by `hyper-util`'s builder, which takes upgrades as well: that one first reads which version of HTTP
+/// it is, without an end in time, so that whoever says nothing would stay.
 fn serve(
     stream: TcpStream,
     remote: SocketAddr,
     guest: Guest,
     router: Router,
     house: &Arc<House>,
-) -> impl GracefulConnection<Error = Box<dyn Error + Send + Sync>> + use<> {
+    mut ending: watch::Receiver<()>,
+) -> impl Future<Output = hyper::Result<()>> + use<> {
     let house = Arc::clone(house);
     let source = Source::of(remote.ip());
     let visitor = Visitor { remote, source, pulse: guest.pulse, account: guest.account };
@@ -221,12 +226,21 @@ fn serve(
             answer
         }
     });
-    let mut builder = auto::Builder::new(TokioExecutor::new()).http1_only();
-    builder
-        .http1()
+    let io = TokioIo::new(Stalling::new(stream, WRITE_PATIENCE));
+    let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_PATIENCE)
-        .max_buf_size(BUFFER_MAX);
-    let io = TokioIo::new(Stalling::new(stream, WRITE_PATIENCE));
-    builder.serve_connection_with_upgrades(io, service).into_owned()
+        .max_buf_size(BUFFER_MAX)
+        .serve_connection(io, service)
+        .with_upgrades();
+    async move {
+        let mut connection = pin!(connection);
+        tokio::select! {
+            ended = connection.as_mut() => ended,
+            _ = ending.changed() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        }
+    }
 }
