@@ -25,6 +25,7 @@ use crate::listing::PageBuilder;
 use crate::meters::Meters;
 use crate::node::Node;
 use crate::overlay::membership::{Event, Membership};
+use crate::overlay::operation::RETRY;
 use crate::overlay::read::{Consistency, Read};
 use crate::overlay::view::{Member, View};
 use crate::overlay::write::Write;
@@ -53,6 +54,9 @@ const PAGE_MAX: Duration = Duration::from_secs(20);
 /// How long a new connection may take to be known to the overlay's rules, and how often to look.
 const JOINED: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(2);
+/// How often a replica is asked that says a key is full when a majority says it is not: by then it has
+/// what was under way, or lacks it until the next repair.
+const FULL_TRIES: usize = 4;
 /// How long handing over may take when leaving.
 const HAND_OVER: Duration = Duration::from_millis(2500);
 
@@ -309,9 +313,31 @@ impl Dht {
             let life = Lifetime::from_millis(u64::try_from(life.as_millis()).unwrap_or(u64::MAX));
             Entry::from_parts(id, version, State::Live(value.clone()), life)
         };
-        let replicas = self.write(key.place(), entry, room).await?;
+        let replicas = match room {
+            None => self.write(key.place(), entry, None).await?,
+            Some(room) => self.write_within(key.place(), entry, room).await?,
+        };
         meters.put_time.record(asked.elapsed());
         Ok(Receipt { replicas })
+    }
+
+    /// Writes where there may be room. The replica that decides may be the one that a removal has not
+    /// reached yet: its no counts once a majority says the same.
+    async fn write_within(
+        &self,
+        place: Place,
+        entry: impl Fn(Version) -> Entry + Clone + Send + 'static,
+        room: u32,
+    ) -> Result<usize, DhtError> {
+        for _ in 1..FULL_TRIES {
+            let written = self.write(place, entry.clone(), Some(room)).await;
+            let Err(DhtError::Full(_)) = written else { return written };
+            if self.live_ids(place, EVERY_ID).await?.len() >= room as usize {
+                return written;
+            }
+            sleep(RETRY).await;
+        }
+        self.write(place, entry, Some(room)).await
     }
 
     /// Lists the values under a key, in the order of their ids.
@@ -593,6 +619,15 @@ pub(crate) fn hello(store: Arc<dyn Store>, start: u64) -> Arc<dyn Fn() -> Hello 
         Hello { version: VERSION, oldest: OLDEST_VERSION, holds, start }
     })
 }
+
+/// The edges of all entries.
+const EVERY_ID: (EntryId, EntryId) = (
+    EntryId { value: ValueHash::from_bytes([0; ValueHash::LEN]), tag: SecretTag::NONE },
+    EntryId {
+        value: ValueHash::from_bytes([0xff; ValueHash::LEN]),
+        tag: SecretTag::from_bytes([0xff; SecretTag::LEN]),
+    },
+);
 
 /// The edges of all entries of values between two hashes, whatever their tags.
 fn tags_of(from: ValueHash, to: ValueHash) -> (EntryId, EntryId) {
