@@ -2,6 +2,8 @@
 //! interleaved rounds, and the middle one of the rounds is told: a ratio holds on a busy machine
 //! where an absolute time does not. Nothing here fails for being slow; the table says so.
 
+mod all;
+mod document;
 mod flood;
 mod load;
 mod overlay;
@@ -15,16 +17,21 @@ mod start;
 mod store;
 mod watch;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use document::Document;
+use report::Report;
 use tempfile::TempDir;
 
 pub(crate) use overlay::Part;
 
+/// Measures something.
+type Bench = fn(&Settings) -> Result<Report>;
+
 /// What can be measured.
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Name {
     /// XML-RPC against the same server's /healthz, 16 keep-alive connections.
     Rpc,
@@ -44,6 +51,49 @@ pub(crate) enum Name {
     Sip,
     /// The overlay against UDP, OpenDHT and the database: up to 72 nodes, some minutes.
     Dht,
+    /// All of these; half an hour.
+    All,
+}
+
+impl Name {
+    /// What measures it; all together have none of their own.
+    fn bench(self) -> Option<Bench> {
+        Some(match self {
+            Name::Rpc => rpc::measure,
+            Name::Store => store::measure,
+            Name::Start => start::measure,
+            Name::Watch => watch::measure,
+            Name::Services => services::measure,
+            Name::Signed => signed::measure,
+            Name::Flood => flood::measure,
+            Name::Sip => sip::measure,
+            Name::Dht => overlay::measure,
+            Name::All => return None,
+        })
+    }
+
+    /// As it is written on the command line.
+    fn text(self) -> String {
+        let value = clap::ValueEnum::to_possible_value(&self);
+        value.map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+
+    /// How long it takes on two cores, roughly.
+    const fn lasts(self, quick: bool) -> Duration {
+        let (quick_s, full_s) = match self {
+            Name::Rpc => (10, 150),
+            Name::Store => (5, 30),
+            Name::Start => (10, 100),
+            Name::Watch => (5, 30),
+            Name::Services => (10, 40),
+            Name::Signed => (5, 30),
+            Name::Flood => (10, 120),
+            Name::Sip => (60, 400),
+            Name::Dht => (30, 600),
+            Name::All => (145, 1500),
+        };
+        Duration::from_secs(if quick { quick_s } else { full_s })
+    }
 }
 
 /// How to measure.
@@ -85,23 +135,18 @@ impl Settings {
     }
 }
 
-/// Measures and prints.
-pub(crate) fn run(name: Name, settings: &Settings) -> Result<()> {
+/// Measures and prints; or, if there is a document, puts the tables there.
+pub(crate) fn run(name: Name, settings: &Settings, document: Option<&Path>) -> Result<()> {
     if cfg!(debug_assertions) {
         eprintln!("testbed: a debug build; measure with `cargo run --release -p testbed`");
     }
-    let report = match name {
-        Name::Rpc => rpc::measure(settings)?,
-        Name::Store => store::measure(settings)?,
-        Name::Start => start::measure(settings)?,
-        Name::Watch => watch::measure(settings)?,
-        Name::Services => services::measure(settings)?,
-        Name::Signed => signed::measure(settings)?,
-        Name::Flood => flood::measure(settings)?,
-        Name::Sip => sip::measure(settings)?,
-        Name::Dht => overlay::measure(settings)?,
-    };
-    println!("{}", if settings.json { report.json() } else { report.markdown() });
+    let Some(measure) = name.bench() else { return all::run(settings, document) };
+    let document = document.map(|path| Document::open(path, &[name.text()])).transpose()?;
+    let report = measure(settings)?;
+    match document {
+        Some(mut document) => document.replace(&name.text(), &report.table())?,
+        None => println!("{}", if settings.json { report.json() } else { report.markdown() }),
+    }
     Ok(())
 }
 

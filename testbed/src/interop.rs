@@ -3,6 +3,7 @@
 mod crash;
 mod opendht;
 mod python;
+mod scripts;
 mod sip;
 
 use std::path::Path;
@@ -24,7 +25,7 @@ pub(crate) struct Proof {
 }
 
 /// Every client there is.
-pub(crate) const ALL: [Proof; 4] = [
+pub(crate) const ALL: [Proof; 5] = [
     Proof {
         name: "python-xmlrpc",
         about: "Python's xmlrpc.client: every method, limit and fault",
@@ -41,6 +42,12 @@ pub(crate) const ALL: [Proof; 4] = [
         name: "opendht",
         about: "OpenDHT's request bodies over a raw socket, as in 2004",
         run: |_| opendht::run(),
+        inside: None,
+    },
+    Proof {
+        name: "scripts",
+        about: "the latency scripts in Python, as their guide has them",
+        run: scripts::run,
         inside: None,
     },
     Proof {

@@ -92,6 +92,10 @@ enum Command {
         /// With `dht`: measure, too, how much large values delay small ones.
         #[arg(long)]
         large: bool,
+        /// Put each table into this document, where the markers of its bench stand, and keep the rest
+        /// of it: docs/measurements.md.
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "quick"])]
+        document: Option<PathBuf>,
     },
     /// Simulate an overlay under a virtual clock, from seeds; a failing one replays.
     Sim(sim::SimArgs),
@@ -136,8 +140,9 @@ fn run(command: Command) -> Result<()> {
                 None => drill::run(&name, &request),
             }
         }
-        Command::Bench { name, json, dir, quick, large } => {
-            bench::run(name, &bench::Settings { json, dir, quick, large })
+        Command::Bench { name, json, dir, quick, large, document } => {
+            let settings = bench::Settings { json, dir, quick, large };
+            bench::run(name, &settings, document.as_deref())
         }
         Command::Sim(args) => sim::simulate(&args),
         Command::BenchPart { part } => bench::run_part(part),

@@ -63,10 +63,14 @@ impl Report {
         self.notes.push(text.into());
     }
 
-    /// For people and for `docs/measurements.md`.
+    /// For people.
     pub(super) fn markdown(&self) -> String {
-        let mut text = format!("## {}\n\n", self.title);
-        text.push_str("| what | value | floor | reached |\n|---|---|---|---|\n");
+        format!("## {}\n\n{}", self.title, self.table())
+    }
+
+    /// The same without its title, for `docs/measurements.md`.
+    pub(super) fn table(&self) -> String {
+        let mut text = String::from("| what | value | floor | reached |\n|---|---|---|---|\n");
         for Row { what, value, unit, floor } in &self.rows {
             let shown = match floor {
                 Floor::None => String::new(),
