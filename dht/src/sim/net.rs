@@ -175,6 +175,19 @@ impl Net {
         }
     }
 
+    /// Pulls all plugs, for good: nodes know the network, and it knows them, so that neither would ever go.
+    pub(super) fn dismantle(&self) {
+        let up: Vec<_> = self.state().ports.iter_mut().map(|port| port.up.take()).collect();
+        // What goes with them may look at the network once more.
+        drop(up);
+    }
+
+    /// How many know it: its nodes, and whoever runs them.
+    #[cfg(test)]
+    pub(super) fn known_by(&self) -> usize {
+        Arc::strong_count(&self.0)
+    }
+
     /// Puts a node on an island. All are on 0 at first.
     pub(super) fn maroon(&self, id: &NodeId, island: u32) {
         let mut state = self.state();

@@ -68,6 +68,12 @@ struct Overlay {
     rng: fastrand::Rng,
 }
 
+impl Drop for Overlay {
+    fn drop(&mut self) {
+        self.net.dismantle();
+    }
+}
+
 impl Overlay {
     fn new(seed: u64, count: usize) -> Overlay {
         let mut rng = fastrand::Rng::with_seed(seed);

@@ -66,6 +66,12 @@ pub(super) struct World {
     failure: RefCell<Option<Box<Failure>>>,
 }
 
+impl Drop for World {
+    fn drop(&mut self) {
+        self.net.dismantle();
+    }
+}
+
 impl World {
     pub(super) fn new(seed: u64, plan: &Plan) -> Rc<World> {
         let mut rng = fastrand::Rng::with_seed(seed);
@@ -320,5 +326,24 @@ impl World {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_a_run_stays_when_it_is_over() {
+        let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
+        let runtime = runtime.unwrap();
+        let net = LocalSet::new().block_on(&runtime, async {
+            let world = World::new(1, &Plan { nodes: 3, ..Plan::default() });
+            world.populate().await;
+            world.await_calm().await;
+            world.net.clone()
+        });
+        drop(runtime);
+        assert_eq!(net.known_by(), 1);
     }
 }
