@@ -15,6 +15,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{Instrument, info};
+use zeroize::Zeroizing;
 
 use crate::claims::Claims;
 use crate::hand_over::hand_over;
@@ -32,6 +33,7 @@ use crate::overlay::write::Write;
 use crate::overlay::{Peer, Pulse};
 use crate::p2p::{P2pConfig, P2pLink, Patience};
 use crate::page::{Page, PageRequest};
+use crate::passphrase::AdmissionKey;
 use crate::quotas::Quotas;
 use crate::remembered::Remembered;
 use crate::serve::{PULLS_MAX, Server};
@@ -70,6 +72,7 @@ pub struct Dht {
 struct Inner {
     node: Arc<Node>,
     remembered: Remembered,
+    admission: Option<AdmissionKey>,
     /// What runs for the node: membership, and both sides of watches.
     tasks: Mutex<JoinSet<()>>,
 }
@@ -98,6 +101,8 @@ pub(crate) struct Parts {
     pub(crate) link: Arc<dyn Link>,
     pub(crate) link_events: mpsc::Receiver<LinkEvent>,
     pub(crate) remembered: Remembered,
+    /// The stretched passphrase of the overlay, if it has one.
+    pub(crate) admission: Option<AdmissionKey>,
     /// Who was there the last time.
     pub(crate) known: Vec<Contact>,
     pub(crate) settle: Duration,
@@ -154,6 +159,7 @@ impl Dht {
         let key = identity::signing_key(&keypair);
         let hello = hello(Arc::clone(&store), fastrand::u64(..));
         let patience = Patience::default();
+        let shared = admission.clone();
         let config = P2pConfig { keypair, listen, hello, started, admission, patience };
         let (link, driver) = P2pLink::bind(config, events)
             .await
@@ -165,6 +171,7 @@ impl Dht {
             link,
             link_events,
             remembered,
+            admission: shared,
             known,
             settle,
             started,
@@ -220,7 +227,12 @@ impl Dht {
         tasks.spawn(watches::keep(Arc::clone(&node)).in_current_span());
         tasks.spawn(claims::decide::run(Arc::clone(&node)).in_current_span());
         Dht {
-            inner: Arc::new(Inner { node, remembered: parts.remembered, tasks: Mutex::new(tasks) }),
+            inner: Arc::new(Inner {
+                node,
+                remembered: parts.remembered,
+                admission: parts.admission,
+                tasks: Mutex::new(tasks),
+            }),
         }
     }
 
@@ -237,6 +249,13 @@ impl Dht {
     /// Where others can reach this node: the address it was given, with the port that was found.
     pub fn listening_on(&self) -> SocketAddr {
         self.inner.node.link.listening_on()
+    }
+
+    /// A key that all super-nodes of an overlay with a passphrase come to, and nobody else: to seal what
+    /// only they are to read. None in an open overlay. The context says what for, as BLAKE3's mode of key
+    /// derivation wants it: each is another key, and none says anything of the passphrase.
+    pub fn shared_key(&self, context: &str) -> Option<Zeroizing<[u8; 32]>> {
+        self.inner.admission.as_ref().map(|key| key.derive(context))
     }
 
     /// Connects to whoever is at an address, and so joins its overlay.

@@ -78,6 +78,11 @@ impl AdmissionKey {
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0[..]
     }
+
+    /// A key for another use, which says nothing of this one or of those for others.
+    pub(crate) fn derive(&self, context: &str) -> Zeroizing<[u8; KEY_LEN]> {
+        Zeroizing::new(blake3::derive_key(context, self.as_bytes()))
+    }
 }
 
 /// A key for tests that does not take the time of [`Passphrase::stretch`].
@@ -110,5 +115,13 @@ mod tests {
         // Nodes of other versions must come to the same.
         let hex: String = key.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(hex, "0b72ab908cf93be679036f22fc42e472002ec8b42bba82ffa2d0cbab80766dbb");
+    }
+
+    #[test]
+    fn each_use_has_a_key_of_its_own_that_everybody_comes_to() {
+        let derive = |passphrase: &str, context| *test_key(passphrase).derive(context);
+        assert_eq!(derive("a", "one use"), derive("a", "one use"));
+        assert_ne!(derive("a", "one use"), derive("a", "another use"));
+        assert_ne!(derive("a", "one use"), derive("b", "one use"));
     }
 }

@@ -20,8 +20,8 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::config::{Options, variable};
 
 pub use client_args::{
-    AdvertiseArgs, ClaimArgs, ClientCommand, Connection, GetArgs, NamesArgs, PutArgs,
-    RegistrationsArgs, RmArgs, SecretArgs, ServicesArgs, StatusArgs, WithdrawArgs,
+    AdvertiseArgs, ClaimArgs, ClientCommand, Connection, GetArgs, NamesArgs, PhonePasswordArgs,
+    PutArgs, RegistrationsArgs, RmArgs, SecretArgs, ServicesArgs, StatusArgs, WithdrawArgs,
 };
 pub use node_url::{NodeUrl, NotANode};
 
@@ -29,7 +29,8 @@ pub use node_url::{NodeUrl, NotANode};
 const EXIT_STATUS: &str = "\
 Exit status: of the daemon, 0 stopped when told to, 1 could not start, 2 wrong usage or \
 configuration; of the commands, 0 done, 1 nothing there (get: no value, rm: no such value, services: \
-none, withdraw: not offered, registrations: nobody, names: nobody claims it, claim: taken or not decided), 2 wrong \
+none, withdraw: not offered, registrations: nobody, names: nobody claims it, claim: taken or not decided, \
+phone-password --remove: none was there), 2 wrong \
 usage, 3 the node answered with a fault, could not be reached, or its answer could not be printed.";
 
 /// A super-node of SCOPE: it keeps, for everybody near it, what people put
@@ -167,6 +168,8 @@ mod tests {
             "supernode claim",
             "supernode claim alice --ttl 8d",
             "supernode claim alice --key-file a --name-passphrase-file b",
+            "supernode phone-password",
+            "supernode phone-password alice --new --remove",
             "supernode claim alice --withdraw --old-key-file a",
             "supernode status --node https://localhost",
             "supernode completions cmd.exe",

@@ -12,6 +12,7 @@ mod http;
 mod names;
 mod output;
 mod person;
+mod phones;
 mod registrations;
 mod request;
 mod rpc;
@@ -72,6 +73,10 @@ async fn answer(
     if let ClientCommand::Claim(args) = command {
         let claim = names::claim(&server, args, variables.name_passphrase, stdin, early);
         return claim.await.map(Answer::Claimed);
+    }
+    if let ClientCommand::PhonePassword(args) = command {
+        let set = phones::set(&server, args, variables.name_passphrase, stdin);
+        return set.await.map(Answer::PhonePassword);
     }
     ask(&server, Request::read(command, stdin)?).await
 }

@@ -13,6 +13,7 @@ use std::time::Duration;
 use dht::{Dht, Options, Storage};
 use tokio::runtime::{Builder, Runtime};
 
+use crate::accounts::PhoneAccounts;
 use crate::config::JoinAddress;
 use crate::discovery::fuzzing::addresses_announced;
 use crate::quota::Quota;
@@ -51,8 +52,10 @@ pub fn xml_rpc(body: &[u8]) {
 fn caller(dht: &'static Dht) -> Caller<'static> {
     static QUOTA: LazyLock<Quota> = LazyLock::new(Quota::new);
     static SERVICES: OnceLock<Services> = OnceLock::new();
+    static PHONES: OnceLock<PhoneAccounts> = OnceLock::new();
     let services = SERVICES.get_or_init(|| Services::new(dht.clone()).expect("random numbers"));
-    Caller { dht, quota: &QUOTA, services, source: Source::of(Ipv4Addr::LOCALHOST.into()) }
+    let phones = PHONES.get_or_init(|| PhoneAccounts::new(dht.clone()));
+    Caller { dht, quota: &QUOTA, services, phones, source: Source::of(Ipv4Addr::LOCALHOST.into()) }
 }
 
 /// What `--join` is given, or a file or a variable in its place; and what multicast DNS says of a

@@ -5,11 +5,13 @@
 //!       └─ client (put, get, …)     │        ├─ api ──────►
 //!                                   │        └─ metrics ──►
 //!                                   ├─ services, names ───►
-//!                                   ├─ sip ── location ───►
+//!                                   ├─ sip ─┬ location ───►
+//!                                   │       └ accounts ───►
 //!                                   ├─ discovery ─────────►
 //!                                   └─ ready
 //! ```
 
+pub mod accounts;
 pub mod addresses;
 pub mod api;
 pub mod cli;

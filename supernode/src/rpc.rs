@@ -16,6 +16,7 @@ mod methods;
 mod names;
 mod opendht;
 mod params;
+mod phones;
 #[cfg(test)]
 mod reference;
 mod scope;

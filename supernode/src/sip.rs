@@ -1,8 +1,8 @@
-//! SIP at this node: [`p2psip`]'s server over the overlay's locations, the domain it serves, and the
+//! SIP at this node: [`p2psip`]'s server over the overlay's locations and accounts, the domain it serves, and the
 //! node's place in the service list.
 //!
 //! ```text
-//! phones ─► p2psip::Server ─► Locations ─► dht
+//! phones ─► p2psip::Server ─► Locations, PhoneAccounts ─► dht
 //!               ▲ domain          │
 //!               └── Sip ──────────┴─► Services: P2PSIP, who else serves SIP
 //! ```
@@ -16,12 +16,12 @@ use std::time::Duration;
 
 use base::Ttl;
 use dht::Dht;
-use p2psip::accounts::MemoryAccounts;
 use p2psip::server::{Config, Rate, Rates, Server};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tracing::{Instrument, debug, info};
 
+use crate::accounts::PhoneAccounts;
 use crate::addresses;
 use crate::location::{self, Locations};
 use crate::services::{Contact, Services};
@@ -46,6 +46,7 @@ pub struct Sip {
 struct Inner {
     server: Server,
     locations: Locations,
+    accounts: PhoneAccounts,
     services: Services,
     dht: Dht,
     /// Where it listens, maybe a wildcard.
@@ -71,13 +72,13 @@ impl Sip {
         let mut config = Config::new(address);
         config.rates = rates(rate);
         config.advertised = vec![addresses::dialable(address, &addresses::own()).ip()];
-        // Every name is open.
-        let accounts = Arc::new(MemoryAccounts::new());
-        let server = Server::bind(config, Arc::new(locations.clone()), accounts).await?;
+        let accounts = PhoneAccounts::new(dht.clone());
+        let (people, names) = (Arc::new(locations.clone()), Arc::new(accounts.clone()));
+        let server = Server::bind(config, people, names).await?;
         let bound = SocketAddr::new(address.ip(), server.address().port());
         let names = domain::own_names(rustix::system::uname().nodename().to_bytes(), &dht.id());
-        let inner =
-            Inner { server, locations, services, dht, bound, names, tasks: Mutex::default() };
+        let tasks = Mutex::default();
+        let inner = Inner { server, locations, accounts, services, dht, bound, names, tasks };
         let sip = Sip { inner: Arc::new(inner) };
         sip.inner.server.set_domain(sip.inner.domain());
         Ok(sip)
@@ -107,6 +108,11 @@ impl Sip {
     /// What is known of where people are.
     pub fn locations(&self) -> &Locations {
         &self.inner.locations
+    }
+
+    /// Which names have a phone password.
+    pub fn accounts(&self) -> &PhoneAccounts {
+        &self.inner.accounts
     }
 
     /// Takes no new requests, lets those under way be answered, and takes back what ends with this

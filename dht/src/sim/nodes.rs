@@ -93,6 +93,7 @@ impl SimNode {
             link,
             link_events,
             remembered: Remembered::default(),
+            admission: None,
             known: self.known.clone(),
             settle: if is_first { std::time::Duration::ZERO } else { Options::SETTLE },
             started,

@@ -28,6 +28,8 @@ pub enum ClientCommand {
     Names(NamesArgs),
     /// Claim a name, so that what is said in it can be believed, and wait until that is decided
     Claim(Box<ClaimArgs>),
+    /// Protect a name by a password for softphones, and print what to type into them; print it again
+    PhonePassword(PhonePasswordArgs),
     /// List who is registered at a super-node by SIP; on its own machine only
     Registrations(RegistrationsArgs),
     /// Show how a super-node is doing
@@ -241,6 +243,34 @@ pub struct ClaimArgs {
     pub at: Connection,
 }
 
+/// `supernode phone-password`.
+#[derive(Debug, Args)]
+pub struct PhonePasswordArgs {
+    /// A name you have claimed
+    pub name: OsString,
+
+    /// Take the passphrase of the name from a file, or from standard input for "-"; else it is taken
+    /// from the variable SUPERNODE_NAME_PASSPHRASE, if that is set
+    #[arg(long, value_name = "FILE")]
+    pub name_passphrase_file: Option<PathBuf>,
+
+    /// Take the name's key from this file instead of a passphrase
+    #[arg(long, value_name = "FILE", conflicts_with = "name_passphrase_file")]
+    pub key_file: Option<PathBuf>,
+
+    /// Make another password, in place of the one there is
+    #[arg(long)]
+    pub new: bool,
+
+    /// Open the name: anybody may telephone under it again
+    #[arg(long, conflicts_with = "new")]
+    pub remove: bool,
+
+    /// Where it is said.
+    #[command(flatten)]
+    pub at: Connection,
+}
+
 /// `supernode status`.
 #[derive(Debug, Args)]
 pub struct StatusArgs {
@@ -261,6 +291,7 @@ impl ClientCommand {
             ClientCommand::Withdraw(withdraw) => &withdraw.at,
             ClientCommand::Names(names) => &names.from,
             ClientCommand::Claim(claim) => &claim.at,
+            ClientCommand::PhonePassword(password) => &password.at,
             ClientCommand::Registrations(registrations) => &registrations.at,
             ClientCommand::Status(status) => &status.of,
         }

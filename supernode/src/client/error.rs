@@ -50,6 +50,11 @@ pub(super) enum ClientError {
     )]
     NobodysName,
 
+    #[error(
+        "only who has a name can protect it; say who you are with --name-passphrase-file or --key-file"
+    )]
+    NobodysPhone,
+
     #[error("standard output cannot be written: {0}")]
     StandardOutput(io::Error),
 
@@ -134,6 +139,7 @@ impl ClientError {
             | ClientError::NotAKeyFile(_)
             | ClientError::NotText(_)
             | ClientError::NobodysName
+            | ClientError::NobodysPhone
             | ClientError::EmptySecret
             | ClientError::SecretFile { .. }
             | ClientError::PassphraseFile { .. }

@@ -1,9 +1,9 @@
 //! Names, as the commands `names` and `claim` have them. What a node says of claims is checked here again:
 //! each is signed by who it says.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io::{Read, Write};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use base::{Claim, Name, PublicKey, Sequence, Signed, SigningKey, Succession, Ttl};
 use dxr::Value as Xml;
@@ -11,7 +11,8 @@ use tokio::time::{Instant, sleep};
 
 use super::error::ClientError;
 use super::http::Server;
-use super::person::{Person, Source};
+use super::person::{Person, Source, name, sequence};
+use super::phones::{self, Renewal};
 use super::rpc::{as_bytes, bytes, call, unexpected};
 use crate::cli::ClaimArgs;
 
@@ -50,6 +51,8 @@ pub(super) struct Outcome {
     pub(super) ttl: Ttl,
     /// A passphrase that was made.
     pub(super) passphrase: Option<String>,
+    /// What became of the name's phone password.
+    pub(super) phone: Renewal,
 }
 
 /// How a claim stands.
@@ -60,11 +63,6 @@ pub(super) enum State {
     /// Somebody has the name; nobody knows who if nothing is said of it.
     Lost(Option<Claimant>),
     Withdrawn,
-}
-
-/// A name as an argument.
-pub(super) fn name(argument: &OsStr) -> Result<Name, ClientError> {
-    Ok(Name::from_bytes(argument.as_encoded_bytes())?)
 }
 
 /// Who claims a name; `asker` is the key to claim it with next.
@@ -121,7 +119,8 @@ pub(super) async fn claim(
         let before = look_up(server, &name, None).await?;
         if let Some(holder) = before.holder {
             let state = State::Lost(Some(holder));
-            return Ok(Outcome { name, key: None, state, ttl: Ttl::MAX, passphrase: None });
+            let (ttl, phone) = (Ttl::MAX, Renewal::None);
+            return Ok(Outcome { name, key: None, state, ttl, passphrase: None, phone });
         }
     }
     if matches!(source, Source::New) && args.withdraw {
@@ -137,7 +136,7 @@ pub(super) async fn claim(
     }
     let public = key.public();
     let before = look_up(server, &name, Some(&public)).await?;
-    let sequence = Sequence::new(before.next.max(now_ms()));
+    let sequence = sequence(before.next);
     let ttl = args.ttl.unwrap_or(Ttl::MAX);
     let signed = if args.withdraw {
         Claim::withdraw(&name, &key, sequence)
@@ -150,7 +149,12 @@ pub(super) async fn claim(
         state,
         ttl,
         passphrase: made.as_ref().map(|made| made.as_str().to_owned()),
+        phone: Renewal::None,
     };
+    if args.withdraw {
+        // Only who has a name can say anything of its phone.
+        phones::give_back(server, &name, &key).await?;
+    }
     let parameters = vec![Xml::String(name.as_str().to_owned()), bytes(signed.as_bytes())];
     match call(server, "scope.claim", parameters).await {
         Ok(Xml::Integer(_)) => {}
@@ -175,7 +179,11 @@ pub(super) async fn claim(
             now.others.iter().any(|o| o.key == public && o.claim.heir_of().contains(from))
         };
         match now.holder.clone() {
-            Some(holder) if holder.key == public => return Ok(outcome(State::Confirmed)),
+            Some(holder) if holder.key == public => {
+                let old = old.as_ref().map(|old| old.key.public());
+                let phone = phones::renew(server, &name, &key, old.as_ref()).await;
+                return Ok(Outcome { phone, ..outcome(State::Confirmed) });
+            }
             Some(holder) if !passed_on(&holder.key) => {
                 return Ok(outcome(State::Lost(Some(holder))));
             }
@@ -200,13 +208,8 @@ fn claim_of(before: &Claimants, key: &SigningKey, old: Option<&SigningKey>) -> C
 }
 
 fn source(args: &ClaimArgs, variable: Option<OsString>) -> Source<'_> {
-    let variable = variable.filter(|value| !value.is_empty());
-    match (&args.key_file, &args.name_passphrase_file, variable) {
-        (Some(path), ..) => Source::KeyFile { path, may_be_made: !args.withdraw },
-        (None, Some(path), _) => Source::PassphraseFile(path),
-        (None, None, Some(value)) => Source::Variable(value),
-        (None, None, None) => Source::New,
-    }
+    let (key_file, passphrase_file) = (&args.key_file, &args.name_passphrase_file);
+    Source::of(key_file.as_deref(), !args.withdraw, passphrase_file.as_deref(), variable)
 }
 
 fn old_source(args: &ClaimArgs) -> Option<Source<'_>> {
@@ -215,11 +218,4 @@ fn old_source(args: &ClaimArgs) -> Option<Source<'_>> {
         (None, Some(path)) => Some(Source::PassphraseFile(path)),
         (None, None) => None,
     }
-}
-
-/// A sequence that grows from claim to claim, on one device or several, as long as their clocks are right.
-/// Where they are not, the node names a higher one.
-fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(0)
 }

@@ -2,6 +2,7 @@
 
 mod names;
 mod peers;
+mod phones;
 
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind};
@@ -36,6 +37,7 @@ pub(super) enum Answer {
     Withdrawn { service: ServiceId, found: bool },
     Claimants(Claimants),
     Claimed(Outcome),
+    PhonePassword(super::phones::Outcome),
     Registrations(Registrations),
     Status { node: NodeUrl, status: Json },
 }
@@ -116,6 +118,7 @@ fn code(answer: &Answer) -> u8 {
         Answer::Withdrawn { found, .. } => u8::from(!found),
         Answer::Claimants(found) => u8::from(found.holder.is_none() && found.others.is_empty()),
         Answer::Claimed(outcome) => u8::from(!names::is_done(outcome)),
+        Answer::PhonePassword(outcome) => u8::from(!phones::is_done(outcome)),
         Answer::Registrations(found) => u8::from(found.registrations.is_empty()),
         Answer::Stored { .. } | Answer::Advertised | Answer::Status { .. } => 0,
     }
@@ -143,6 +146,7 @@ fn as_json(answer: &Answer) -> Json {
         Answer::Withdrawn { found, .. } => json!({"withdrawn": found}),
         Answer::Claimants(claimants) => names::as_json(claimants),
         Answer::Claimed(outcome) => names::outcome_as_json(outcome),
+        Answer::PhonePassword(outcome) => phones::as_json(outcome),
         Answer::Registrations(found) => json!(found),
         Answer::Status { status, .. } => status.clone(),
     }
@@ -198,6 +202,7 @@ fn for_people(answer: &Answer) -> Printed {
         }
         Answer::Claimants(claimants) => (names::lines(claimants), String::new()),
         Answer::Claimed(outcome) => names::outcome(outcome),
+        Answer::PhonePassword(outcome) => phones::lines(outcome),
         Answer::Registrations(found) if found.registrations.is_empty() => {
             (String::new(), "nobody is registered here\n".into())
         }

@@ -1,13 +1,15 @@
-//! The key a person claims a name with: of a passphrase, or in a file. It never leaves this process.
+//! The key a person claims a name with: of a passphrase, or in a file. It never leaves this process. And
+//! what is needed to sign with it.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use base::{Name, Passphrase, SigningKey, person_key};
+use base::{Name, Passphrase, Sequence, SigningKey, person_key};
 use zeroize::Zeroizing;
 
 use super::error::ClientError;
@@ -38,7 +40,23 @@ pub(super) enum Source<'a> {
     New,
 }
 
-impl Source<'_> {
+impl<'a> Source<'a> {
+    /// Where arguments and the environment say it is: what is named first here counts.
+    pub(super) fn of(
+        key_file: Option<&'a Path>,
+        may_be_made: bool,
+        passphrase_file: Option<&'a Path>,
+        variable: Option<OsString>,
+    ) -> Source<'a> {
+        let variable = variable.filter(|value| !value.is_empty());
+        match (key_file, passphrase_file, variable) {
+            (Some(path), ..) => Source::KeyFile { path, may_be_made },
+            (None, Some(path), _) => Source::PassphraseFile(path),
+            (None, None, Some(value)) => Source::Variable(value),
+            (None, None, None) => Source::New,
+        }
+    }
+
     /// Reads or makes the key. Of a passphrase it takes a good part of a second.
     pub(super) fn key(self, name: &Name, stdin: &mut impl Read) -> Result<Person, ClientError> {
         let typed = |text: &str| Passphrase::typed(text, name, true).map_err(ClientError::Weak);
@@ -61,6 +79,18 @@ impl Source<'_> {
         };
         Ok(Person { key: person_key(name, &passphrase)?, made })
     }
+}
+
+/// A name as an argument.
+pub(super) fn name(argument: &OsStr) -> Result<Name, ClientError> {
+    Ok(Name::from_bytes(argument.as_encoded_bytes())?)
+}
+
+/// A sequence to sign with: one that grows from time to time, on one device or several, as long as their
+/// clocks are right. Where they are not, the node names a higher one.
+pub(super) fn sequence(at_least: u64) -> Sequence {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Sequence::new(at_least.max(u64::try_from(since.as_millis()).unwrap_or(0)))
 }
 
 fn read(path: &Path, stdin: &mut impl Read) -> Result<Zeroizing<String>, ClientError> {

@@ -12,7 +12,7 @@ use crate::cli::{ClientCommand, SecretArgs};
 use crate::services::Contact;
 
 use super::error::ClientError;
-use super::names::name;
+use super::person::name;
 
 /// What is asked of a node.
 #[derive(Debug, PartialEq, Eq)]
@@ -64,8 +64,9 @@ impl Request {
                 contact: contact(&withdraw.contact)?,
             },
             ClientCommand::Names(names) => Request::Name { name: name(&names.name)? },
-            // It reads more than arguments: see `names`.
+            // These read more than arguments: see `names` and `phones`.
             ClientCommand::Claim(claim) => Request::Name { name: name(&claim.name)? },
+            ClientCommand::PhonePassword(args) => Request::Name { name: name(&args.name)? },
             ClientCommand::Registrations(_) => Request::Registrations,
             ClientCommand::Status(_) => Request::Status,
         })

@@ -89,6 +89,7 @@ async fn xml_rpc(
             dht: &state.dht,
             quota: &state.quota,
             services: &state.services,
+            phones: state.sip.accounts(),
             source: visitor.source,
         };
         let begun = state.gate.pass(visitor.source, rpc::begin(caller, &body)).await;

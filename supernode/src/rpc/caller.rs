@@ -5,6 +5,7 @@ use base::{Key, SecretTag, Ttl, Value};
 use dht::{Dht, DhtError, Receipt};
 
 use super::Fault;
+use crate::accounts::PhoneAccounts;
 use crate::quota::{OverQuota, Quota};
 use crate::services::Services;
 use crate::source::Source;
@@ -18,6 +19,8 @@ pub struct Caller<'a> {
     pub quota: &'a Quota,
     /// Who offers what.
     pub services: &'a Services,
+    /// The phone passwords of names.
+    pub phones: &'a PhoneAccounts,
     /// Where it calls from.
     pub source: Source,
 }

@@ -7,7 +7,7 @@ use dxr::Value;
 use super::codec::Call;
 use super::params::Params;
 use super::watch::{self, Watch};
-use super::{Caller, Fault, introspect, names, opendht, scope, services, table};
+use super::{Caller, Fault, introspect, names, opendht, phones, scope, services, table};
 
 /// What a call of `scope.watch` waits for.
 pub(super) fn watch(call: Call) -> Result<Watch, Fault> {
@@ -29,6 +29,8 @@ pub(super) async fn call(caller: Caller<'_>, call: Call, started: Instant) -> Re
         "scope.withdraw" => services::withdraw(caller, params).await,
         "scope.name" => names::name(caller, params).await,
         "scope.claim" => names::claim(caller, params).await,
+        "scope.phone" => phones::phone(caller, params).await,
+        "scope.protect" => phones::protect(caller, params).await,
         "put" => opendht::put(caller, params).await,
         "put_removable" => opendht::put_removable(caller, params).await,
         "get" => opendht::get(caller.dht, params).await,

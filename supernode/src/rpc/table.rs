@@ -17,7 +17,7 @@ pub struct Method {
 }
 
 /// All methods, in the order in which they are listed.
-pub const METHODS: [Method; 18] = [
+pub const METHODS: [Method; 20] = [
     Method {
         name: "scope.put",
         params: &[
@@ -140,6 +140,34 @@ pub const METHODS: [Method; 18] = [
                scope.name says so. Fault 7 if somebody else has it or is about to, or if the claimant \
                has signed a newer claim; fault 2 if it is no claim of this name, or not signed by who \
                it says. It lives for the ttl that was signed; to keep the name, claim again before.",
+    },
+    Method {
+        name: "scope.phone",
+        params: &[
+            ("name", "string"),
+            ("key", "string"),
+            ("salt", "base64"),
+            ("md5", "base64"),
+            ("sha256", "base64"),
+        ],
+        required: 2,
+        returns: "struct",
+        help: "For who has a name, and has this public key, in hexadecimal: returns salt, which of the \
+               key's phone passwords protects the name, if one does, and next, the least sequence \
+               the key's next record may have, as a string. With a salt of 8 bytes and the digest \
+               hashes of name, realm (scope) and password, returns body, too: what to sign and give \
+               to scope.protect, sealed if the overlay has a passphrase.",
+    },
+    Method {
+        name: "scope.protect",
+        params: &[("name", "string"), ("signed", "base64")],
+        required: 2,
+        returns: "int",
+        help: "Protects a name by a phone password, or opens it: signed is a signed entry with a body of \
+               scope.phone's, or its removal, in its canonical bytes, under the name's key that is the \
+               super-nodes' own. Nobody can read it back. Returns the copies on disk. Fault 7 if who \
+               signed it does not have the name, or has signed a newer one; fault 2 if it is no such \
+               record. It counts while its signer has the name, for the ttl that was signed.",
     },
     Method {
         name: "put",

@@ -5,6 +5,7 @@ use dxr::{FaultResponse, MethodCall, MethodResponse, Value};
 use proptest::prelude::*;
 
 use super::{Caller, REPLY_MAX, answer};
+use crate::accounts::PhoneAccounts;
 use crate::quota::Quota;
 use crate::services::Services;
 use crate::source::Source;
@@ -38,7 +39,8 @@ async fn send(node: &Dht, body: &[u8]) -> Result<Value, (i32, String)> {
 /// The same to a node with this registry.
 async fn send_to(node: &Dht, services: &Services, body: &[u8]) -> Result<Value, (i32, String)> {
     let source = Source::of([127, 0, 0, 1].into());
-    let answer = answer(Caller { dht: node, quota: &Quota::new(), services, source }, body).await;
+    let (quota, phones) = (&Quota::new(), &PhoneAccounts::new(node.clone()));
+    let answer = answer(Caller { dht: node, quota, services, phones, source }, body).await;
     assert!(answer.xml.len() <= REPLY_MAX);
     match MethodResponse::from_xml(&answer.xml) {
         Ok(response) => Ok(response.value),

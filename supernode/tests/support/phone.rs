@@ -4,6 +4,8 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
+use p2psip::digest::Algorithm;
+
 /// Longest wait for anything: a slow, shared machine is slow, not stuck.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -78,8 +80,13 @@ impl Phone {
 
     /// Registers for so many seconds; the answer.
     pub fn register(&mut self, user: &str, seconds: u32) -> String {
+        self.register_with(user, seconds, "")
+    }
+
+    /// The same with further lines of a header.
+    pub fn register_with(&mut self, user: &str, seconds: u32, more: &str) -> String {
         let fields = format!(
-            "Contact: <sip:{user}@{}>;expires={seconds};+sip.instance=\"<urn:uuid:{user}>\"\r\n",
+            "Contact: <sip:{user}@{}>;expires={seconds};+sip.instance=\"<urn:uuid:{user}>\"\r\n{more}",
             self.contact
         );
         let aor = format!("sip:{user}@scope");
@@ -89,7 +96,12 @@ impl Phone {
 
     /// Sends a request to somebody.
     pub fn send(&mut self, method: &str, to: &str, from: &str, body: &str) {
-        let fields = format!("Contact: <sip:{from}@{}>\r\n", self.contact);
+        self.send_with(method, to, from, body, "");
+    }
+
+    /// The same with further lines of a header.
+    pub fn send_with(&mut self, method: &str, to: &str, from: &str, body: &str, more: &str) {
+        let fields = format!("Contact: <sip:{from}@{}>\r\n{more}", self.contact);
         let from = format!("sip:{from}@scope");
         self.request(method, to, (to, &from), &fields, body);
     }
@@ -193,6 +205,55 @@ impl Phone {
                 stream.write_all(&frame).unwrap();
             }
         }
+    }
+}
+
+/// What a registrar or a proxy wants a password for (RFC 7616).
+pub struct Challenge {
+    pub nonce: String,
+    /// The field of the answer.
+    pub field: &'static str,
+}
+
+impl Challenge {
+    /// Of a response.
+    pub fn read(response: &str) -> Challenge {
+        let fields = [
+            ("WWW-Authenticate: Digest ", "Authorization"),
+            ("Proxy-Authenticate: Digest ", "Proxy-Authorization"),
+        ];
+        let found = response.lines().find_map(|line| {
+            fields
+                .iter()
+                .find(|(begin, _)| line.starts_with(begin))
+                .map(|(_, field)| (line, *field))
+        });
+        let (line, field) = found.unwrap_or_else(|| panic!("no challenge: {response}"));
+        assert!(line.contains("realm=\"scope\"") && line.contains("algorithm=MD5"), "{line}");
+        let nonce = line.split("nonce=\"").nth(1).and_then(|rest| rest.split('"').next());
+        Challenge { nonce: nonce.unwrap().to_owned(), field }
+    }
+
+    /// The line that answers it for a request to a `sip:` address, as this use of the nonce.
+    pub fn answer(
+        &self,
+        method: &str,
+        uri: &str,
+        user: &str,
+        password: &str,
+        count: u32,
+    ) -> String {
+        // The hash of three parts with colons between them, whatever they are.
+        let hash = |a: &str, b: &str, c: &str| Algorithm::Md5.ha1(a, b, c);
+        let (scheme, rest) = uri.split_once(':').unwrap();
+        let (ha1, ha2) = (hash(user, "scope", password), hash(method, scheme, rest));
+        let response = hash(&ha1, &self.nonce, &format!("{count:08x}:c:auth:{ha2}"));
+        format!(
+            "{}: Digest username=\"{user}\", realm=\"scope\", nonce=\"{}\", \
+             uri=\"{uri}\", qop=auth, nc={count:08x}, cnonce=\"c\", algorithm=MD5, \
+             response=\"{response}\"\r\n",
+            self.field, self.nonce
+        )
     }
 }
 

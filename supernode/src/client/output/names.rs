@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use serde_json::{Value as Json, json};
 
-use super::duration;
+use super::{duration, harmless};
 use crate::client::names::{Claimant, Claimants, Outcome, State};
+use crate::client::phones::Renewal;
 
 /// A line for each claimant: the name as it is shown, how it stands, the key's fingerprint, for how long.
 pub(super) fn lines(claimants: &Claimants) -> String {
@@ -53,7 +54,23 @@ pub(super) fn outcome(outcome: &Outcome) -> (String, String) {
             let key = outcome.key.map(|key| format!(", key {}", key.fingerprint()));
             let (key, ttl) = (key.unwrap_or_default(), duration(outcome.ttl.as_secs()));
             let text = format!("{name} is yours{key}; claim it again within {ttl}\n");
-            (text, String::new())
+            match &outcome.phone {
+                Renewal::None => (text, String::new()),
+                Renewal::Renewed => (text + "its phone password goes on\n", String::new()),
+                Renewal::Lost => {
+                    let lost = format!(
+                        "its phone password was the old key's: make another with supernode phone-password {name}\n"
+                    );
+                    (text, lost)
+                }
+                Renewal::Failed(why) => {
+                    let failed = format!(
+                        "its phone password was not renewed ({}): claim it again soon\n",
+                        harmless(why)
+                    );
+                    (text, failed)
+                }
+            }
         }
         State::Withdrawn => ("withdrawn\n".into(), String::new()),
         State::Pending => {
@@ -89,6 +106,15 @@ pub(super) fn outcome_as_json(outcome: &Outcome) -> Json {
     });
     if let State::Lost(Some(by)) = &outcome.state {
         json["holder"] = claimant(by);
+    }
+    let phone = match &outcome.phone {
+        Renewal::None => None,
+        Renewal::Renewed => Some("renewed"),
+        Renewal::Lost => Some("lost"),
+        Renewal::Failed(_) => Some("failed"),
+    };
+    if let Some(phone) = phone {
+        json["phone_password"] = phone.into();
     }
     if let Some(passphrase) = &outcome.passphrase {
         json["passphrase"] = passphrase.as_str().into();
