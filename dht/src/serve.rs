@@ -2,6 +2,7 @@
 
 mod copies;
 
+use std::net::SocketAddr;
 use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
@@ -207,11 +208,22 @@ pub(crate) async fn question(
     request: Request,
     patience: Duration,
 ) -> Option<Result<Reply, Lost>> {
+    let addresses = node.view.load().member(&peer.id).map(|m| Arc::clone(&m.addresses));
+    question_at(node, peer, addresses.as_deref().unwrap_or_default(), request, patience).await
+}
+
+/// The same of one that may be no member, at these addresses.
+pub(crate) async fn question_at(
+    node: &Node,
+    peer: &Arc<Peer>,
+    addresses: &[SocketAddr],
+    request: Request,
+    patience: Duration,
+) -> Option<Result<Reply, Lost>> {
     let (to, mut answers) = mpsc::channel(1);
     node.meters.requests.add(1);
-    let addresses = node.view.load().member(&peer.id).map(|m| Arc::clone(&m.addresses));
     let slot = ReplySlot::new(to, Arc::clone(peer), 0);
-    node.link.request(peer, addresses.as_deref().unwrap_or_default(), request, slot);
+    node.link.request(peer, addresses, request, slot);
     let answer = timeout(patience, answers.recv()).await.ok()??;
     Some(answer.reply)
 }
