@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use base::limits::REPLICAS;
 use base::{Entry, NodeId, Place, Report};
-use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::claims;
@@ -220,11 +219,10 @@ pub(crate) async fn question_at(
     request: Request,
     patience: Duration,
 ) -> Option<Result<Reply, Lost>> {
-    let (to, mut answers) = mpsc::channel(1);
     node.meters.requests.add(1);
-    let slot = ReplySlot::new(to, Arc::clone(peer), 0);
+    let (slot, answer) = ReplySlot::once(Arc::clone(peer));
     node.link.request(peer, addresses, request, slot);
-    let answer = timeout(patience, answers.recv()).await.ok()??;
+    let answer = timeout(patience, answer).await.ok()?.ok()?;
     Some(answer.reply)
 }
 

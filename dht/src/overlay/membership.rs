@@ -216,7 +216,8 @@ impl Membership {
                 self.refresh(id, out);
                 // Where not everybody is known, no two know the same.
                 if self.crowd.is_none() && self.exchanges.compare(digest == self.digest, now) {
-                    self.exchange(id, None, out);
+                    let near = self.where_to_look();
+                    self.exchange(id, near, out);
                 }
             }
             Event::Exchanged { from, near, answer } => self.exchanged(from, near, answer, now, out),

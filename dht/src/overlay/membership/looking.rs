@@ -42,8 +42,8 @@ impl Membership {
         if (!self.exchanged || next.is_some() || (self.found && !all_told)) && self.ask_again <= now
         {
             self.ask_again = now + ASK_AGAIN;
-            let any = || self.rng.choice(&connected).copied();
-            if let Some(id) = next.or_else(|| self.closest()).or_else(any) {
+            let next = next.or_else(|| self.closest().filter(|_| self.found));
+            if let Some(id) = next.or_else(|| self.rng.choice(&connected).copied()) {
                 self.exchange(id, None, out);
             }
         }
@@ -113,6 +113,13 @@ impl Membership {
         }
         let next = closest.into_iter().filter(|known| !self.asked.contains(&known.peer.id));
         next.min_by_key(distance).map(|known| known.peer.id)
+    }
+
+    /// Near which place to ask another who knows others whom it knows: near this node, or, where one answer
+    /// does not name all, near any place every other time.
+    pub(super) fn where_to_look(&mut self) -> Option<Place> {
+        let is_elsewhere = self.roster.members() >= MANY && self.rng.bool();
+        is_elsewhere.then(|| Place::from_bytes(std::array::from_fn(|_| self.rng.u8(..))))
     }
 
     /// Another member has told whom it knows, or not.

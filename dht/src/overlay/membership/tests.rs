@@ -166,3 +166,23 @@ fn whom_a_neighbour_should_have_named_and_did_not_is_looked_after() {
     };
     assert_eq!(out.iter().filter_map(probed).collect::<Vec<_>>(), [peer(missing).id]);
 }
+
+#[test]
+fn where_one_answer_does_not_name_all_it_is_asked_elsewhere_too() {
+    let asked = |count: u64| {
+        let mut membership = node(Duration::ZERO);
+        (1..=count).for_each(|n| drop(meet(&mut membership, n, at(n * 50))));
+        let (mut out, mut places) = (Vec::new(), Vec::new());
+        for n in 0..20 {
+            membership.handle(Event::Probed(peer(1).id, Some(0)), at((n + 1) * 200_000), &mut out);
+            places.extend(out.drain(..).filter_map(|command| match command {
+                Command::Exchange(_, near) => Some(near),
+                _ => None,
+            }));
+        }
+        places
+    };
+    assert!(asked(100).iter().all(Option::is_none));
+    let many = asked(300);
+    assert!(many.iter().any(Option::is_none) && many.iter().any(Option::is_some), "{many:?}");
+}
