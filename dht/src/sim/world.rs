@@ -327,7 +327,12 @@ impl World {
                     let what = format!(
                         "{key:?} is read as {listed:?} at node {number}, as {first:?} elsewhere"
                     );
-                    self.fail_about(Some(&key), Wrong { what, history: Vec::new() });
+                    let text = String::from_utf8_lossy(key.as_bytes()).into_owned();
+                    let differ = listed.iter().filter(|value| !first.contains(value));
+                    let differ = differ.chain(first.iter().filter(|v| !listed.contains(v)));
+                    let history = differ.flat_map(|value| self.truth.history(&text, value));
+                    let history = history.collect();
+                    self.fail_about(Some(&key), Wrong { what, history });
                 }
             }
         }
