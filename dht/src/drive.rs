@@ -78,9 +78,14 @@ impl<O: Operation> Drive<O> {
         for ask in self.wants.asks.drain(..) {
             let slot = match ask.tag {
                 Some(tag) => ReplySlot::new(self.to.clone(), Arc::clone(&ask.to), tag),
-                None => ReplySlot::nobody(Arc::clone(&ask.to)),
+                None => ReplySlot::new(nobody(), Arc::clone(&ask.to), 0),
             };
             self.node.ask(ask, slot);
         }
     }
+}
+
+/// Where answers go that do not matter.
+fn nobody() -> mpsc::Sender<Answer> {
+    mpsc::channel(1).0
 }

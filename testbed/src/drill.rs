@@ -1,6 +1,7 @@
 //! What the world does to super-nodes: hostile input, a disk that fills up, data directories in a
 //! bad state, nodes that die, networks that come and go.
 
+mod air;
 mod churn;
 mod clients;
 mod data_dir;
@@ -35,7 +36,7 @@ pub(crate) struct Drill {
 }
 
 /// Every drill there is.
-pub(crate) const ALL: [Drill; 7] = [
+pub(crate) const ALL: [Drill; 8] = [
     Drill {
         name: "hostile",
         about: "bad requests over raw sockets: all answered or ended, nothing lost, memory bounded",
@@ -84,6 +85,13 @@ pub(crate) const ALL: [Drill; 7] = [
         sizes: &["--nodes", "--seconds", "--puts", "--removals"],
         run: partition::run,
         inside: Some(partition::inside),
+    },
+    Drill {
+        name: "air",
+        about: "an emulated radio: as fast, as late, as lossy as its scenario; routing, an overlay",
+        sizes: &[],
+        run: air::run,
+        inside: Some(air::inside),
     },
 ];
 

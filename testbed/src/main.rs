@@ -1,10 +1,12 @@
 //! SCOPE's proofs and measurements, run against real super-nodes on this machine.
 //!
-//! `cluster` runs several for whoever wants to try something, `interop` runs foreign clients,
+//! `cluster` runs several for whoever wants to try something, `air` runs laptops joined by an emulated
+//! radio, `interop` runs foreign clients,
 //! `drill` does to super-nodes what the world will, `bench` measures them side by side with what
 //! they stand on, `sim` runs simulated ones. Every super-node is a child process, on the loopback interface or in network
 //! namespaces made for it, and ends with the testbed; only `bench` also has some in its own process.
 
+mod air;
 mod bench;
 mod checks;
 mod choice;
@@ -12,7 +14,9 @@ mod cluster;
 mod drill;
 mod http;
 mod interop;
+mod interrupt;
 mod leash;
+mod netns;
 mod node;
 mod ports;
 mod rpc;
@@ -43,6 +47,8 @@ struct Options {
 enum Command {
     /// Run several super-nodes on loopback that form one overlay, until told to stop.
     Cluster(cluster::Request),
+    /// Run laptops joined by an emulated radio, from a scenario, until told to stop.
+    Air(air::Request),
     /// Run foreign clients against a super-node.
     Interop {
         /// Which client, or `all`.
@@ -115,13 +121,16 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let Err(error) = run(Options::parse().command) else { return ExitCode::SUCCESS };
-    eprintln!("testbed: {error:#}");
-    ExitCode::FAILURE
+    run(Options::parse().command).unwrap_or_else(|error| {
+        eprintln!("testbed: {error:#}");
+        ExitCode::FAILURE
+    })
 }
 
-fn run(command: Command) -> Result<()> {
-    match command {
+fn run(command: Command) -> Result<ExitCode> {
+    let outcome = match command {
+        // It may end as a command did that was run in it.
+        Command::Air(request) => return air::run(&request),
         Command::Cluster(request) => cluster::run(request),
         Command::Interop { list: true, .. } => list(interop::ALL.iter().map(|p| (p.name, p.about))),
         Command::Interop { name, seed, inside, .. } => {
@@ -147,7 +156,8 @@ fn run(command: Command) -> Result<()> {
         Command::Sim(args) => sim::simulate(&args),
         Command::BenchPart { part } => bench::run_part(part),
         Command::Leashed { parent, program } => leash::become_program(parent, &program),
-    }
+    };
+    outcome.map(|()| ExitCode::SUCCESS)
 }
 
 fn list(names: impl Iterator<Item = (&'static str, &'static str)>) -> Result<()> {

@@ -1,15 +1,14 @@
 //! `testbed cluster`: a cluster for people and scripts, until it is told to stop.
 
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use tokio::runtime::Builder;
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Cluster, Shape, name};
 use crate::choice::{Choice, fresh_seed};
+use crate::interrupt::told_to_stop;
 
 /// What is asked for on the command line.
 #[derive(Debug, clap::Args)]
@@ -54,25 +53,4 @@ pub(crate) fn run(request: Request) -> Result<()> {
         Ok(()) | Err(RecvTimeoutError::Timeout) => cluster.stop(),
         Err(RecvTimeoutError::Disconnected) => bail!("nobody waits for signals any more"),
     }
-}
-
-/// Says once when SIGINT or SIGTERM came.
-fn told_to_stop() -> Result<Receiver<()>> {
-    let runtime = Builder::new_current_thread().enable_all().build()?;
-    let (mut interrupt, mut terminate) = {
-        let _entered = runtime.enter();
-        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
-    };
-    let (sender, receiver) = sync_channel(1);
-    std::thread::spawn(move || {
-        runtime.block_on(async {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-        });
-        // Whoever does not listen any more is stopping already.
-        let _ = sender.send(());
-    });
-    Ok(receiver)
 }

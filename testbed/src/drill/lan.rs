@@ -5,15 +5,11 @@
 //! whether or not they are joined.
 
 use std::ffi::OsString;
-use std::fs::read_link;
 use std::net::{IpAddr, Ipv4Addr};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 
-use crate::checks::within;
-use crate::leash::leashed;
+use crate::netns::{Namespace, ip};
 
 /// Of a machine's address: all others are on the same cable.
 const PREFIX: &str = "24";
@@ -24,7 +20,6 @@ const OWN: u8 = 126;
 
 /// A machine's life is bounded even if all else fails.
 const LIFE_S: &str = "1200";
-const START_LIMIT: Duration = Duration::from_secs(5);
 
 /// One of two networks that may be joined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,20 +38,13 @@ pub(super) struct Lan {
 #[derive(Debug)]
 pub(super) struct Cable(());
 
-/// A machine: a network namespace that lives as long as the process in it.
+/// A machine.
 #[derive(Debug)]
 pub(super) struct Host {
-    process: Child,
+    namespace: Namespace,
     address: IpAddr,
     /// The bridge's end of its cable.
     port: Option<String>,
-}
-
-/// Makes this process's network namespace fit for bridges. It must be its own.
-pub(super) fn prepare() -> Result<()> {
-    let others = read_link("/proc/1/ns/net").ok();
-    ensure!(others != read_link("/proc/self/ns/net").ok(), "this is the machine's own network");
-    ip(None, &["link", "set", "lo", "up"])
 }
 
 impl Side {
@@ -102,19 +90,19 @@ impl Lan {
     /// A machine on the bridge, by its number.
     pub(super) fn connected_host(&self, number: u8) -> Result<Host> {
         let mut host = Host::new(self.side.address(number))?;
-        let (name, pid) = (self.side.name(), host.pid());
+        let (name, pid) = (self.side.name(), host.namespace.pid());
         let port = format!("{name}{number}");
         ip(None, &["link", "add", &port, "type", "veth", "peer", "name", "eth0", "netns", &pid])?;
         ip(None, &["link", "set", &port, "master", name, "up"])?;
         host.port = Some(port);
         let address = format!("{}/{PREFIX}", host.address);
-        ip(Some(&host), &["address", "add", &address, "broadcast", "+", "dev", "eth0"])?;
-        ip(Some(&host), &["link", "set", "eth0", "up"])?;
+        ip(Some(&host.namespace), &["address", "add", &address, "broadcast", "+", "dev", "eth0"])?;
+        ip(Some(&host.namespace), &["link", "set", "eth0", "up"])?;
         // Asked who has this process's address, both bridges would answer; who believed the other
         // one would lose this process when the sides are parted.
         let (own, bridge) = (self.side.address(OWN).to_string(), self.side.bridge());
         let entry = ["neigh", "add", &own, "lladdr", bridge, "dev", "eth0", "nud", "permanent"];
-        ip(Some(&host), &entry)?;
+        ip(Some(&host.namespace), &entry)?;
         Ok(host)
     }
 
@@ -148,17 +136,7 @@ impl Cable {
 
 impl Host {
     fn new(address: IpAddr) -> Result<Host> {
-        let mut command = leashed("unshare");
-        command.args(["-n", "sleep", LIFE_S]).stdin(Stdio::null()).stdout(Stdio::null());
-        let process = command.spawn().context("cannot start unshare")?;
-        let host = Host { process, address, port: None };
-        let (ours, path) =
-            (read_link("/proc/self/ns/net")?, format!("/proc/{}/ns/net", host.pid()));
-        let apart =
-            within(START_LIMIT, || Ok(read_link(&path).is_ok_and(|theirs| theirs != ours)))?;
-        ensure!(apart, "no new network namespace within {START_LIMIT:?}");
-        ip(Some(&host), &["link", "set", "lo", "up"])?;
-        Ok(host)
+        Ok(Host { namespace: Namespace::new(LIFE_S)?, address, port: None })
     }
 
     /// Its address; loopback's if it is on no bridge.
@@ -168,11 +146,7 @@ impl Host {
 
     /// What runs a program on it.
     pub(super) fn enter(&self) -> Vec<OsString> {
-        ["nsenter", "-t", &self.pid(), "-n", "--"].map(OsString::from).into()
-    }
-
-    fn pid(&self) -> String {
-        self.process.id().to_string()
+        self.namespace.enter()
     }
 }
 
@@ -183,18 +157,5 @@ impl Drop for Host {
         if let Some(port) = &self.port {
             let _ = ip(None, &["link", "delete", port]);
         }
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
-}
-
-/// Runs `ip`, on a machine or here.
-fn ip(host: Option<&Host>, arguments: &[&str]) -> Result<()> {
-    let mut words = host.map(Host::enter).unwrap_or_default();
-    words.push("ip".into());
-    words.extend(arguments.iter().map(OsString::from));
-    let output = Command::new(&words[0]).args(&words[1..]).output().context("cannot run ip")?;
-    let error = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "ip {}: {}", arguments.join(" "), error.trim());
-    Ok(())
 }

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 
 use super::Request;
-use super::lan::{self, Lan, Side};
+use super::lan::{Lan, Side};
 use crate::checks::{Checks, within};
+use crate::netns::prepare;
 use crate::node::{Data, Launch, Node};
 use crate::rpc::Client;
 use crate::status::status;
@@ -36,7 +37,7 @@ pub(super) fn run(request: &Request) -> Result<usize> {
 
 /// The drill itself.
 pub(super) fn inside(_dir: &Path, _: &Request) -> Result<()> {
-    lan::prepare()?;
+    prepare()?;
     let lan = Lan::new(Side::Left)?;
     let mut checks = Checks::default();
     checks.check("three machines find each other by DNS-SD alone", || {

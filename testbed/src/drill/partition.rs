@@ -15,8 +15,9 @@ use anyhow::{Context, Result, ensure};
 
 use super::Request;
 use super::clients::{CREW, Ledger, together};
-use super::lan::{self, Cable, Lan, Side};
+use super::lan::{Cable, Lan, Side};
 use crate::checks::{Checks, within};
+use crate::netns::prepare;
 use crate::rpc::Client;
 use crate::tools::require;
 use crate::unshared::rerun;
@@ -48,7 +49,7 @@ pub(super) fn inside(dir: &Path, request: &Request) -> Result<()> {
         removals: size.removals.unwrap_or(30) as usize,
     };
     let began = Instant::now();
-    lan::prepare()?;
+    prepare()?;
     let (left, right) = (Lan::new(Side::Left)?, Lan::new(Side::Right)?);
     let cable = Cable::between(&left, &right)?;
     let mut halves =
