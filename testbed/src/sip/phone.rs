@@ -1,7 +1,7 @@
 //! A light UDP phone whose every byte is ours to choose: for crowds, and for what no proper phone sends.
 
 use std::io::ErrorKind;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -10,6 +10,8 @@ use super::text::{Heard, finish};
 
 /// When a request is sent again, and after twice that (T1, RFC 3261 §17.1.1.1).
 const T1: Duration = Duration::from_millis(500);
+/// No request but an INVITE is sent again later than this (T2, RFC 3261 §17.1.2.1).
+const T2: Duration = Duration::from_secs(4);
 
 /// A phone.
 #[derive(Debug)]
@@ -129,30 +131,69 @@ impl Phone {
 
     /// The final response to a request of its own, which is sent again as often as RFC 3261 has it.
     pub(crate) fn ask(&self, request: &str, limit: Duration) -> Result<Heard> {
-        let asked = Heard::new(request.as_bytes(), self.address);
-        let deadline = Instant::now() + limit;
-        let (mut wait, mut provisional) = (T1, false);
+        let mut answers = self.ask_all(&[request], limit)?;
+        answers.pop().context("no answer")
+    }
+
+    /// The final responses to requests of its own that are under way at a time, in the order they come.
+    pub(crate) fn ask_all(
+        &self,
+        requests: &[impl AsRef<str>],
+        limit: Duration,
+    ) -> Result<Vec<Heard>> {
+        let mut asked: Vec<Asked<'_>> =
+            requests.iter().map(|request| Asked::new(request.as_ref())).collect();
+        let (mut answers, deadline) = (Vec::new(), Instant::now() + limit);
+        let mut wait = T1;
         while Instant::now() < deadline {
-            if !provisional {
-                self.send(request)?;
+            for asked in asked.iter().filter(|asked| !asked.provisional) {
+                self.send(asked.request)?;
             }
             let until = deadline.min(Instant::now() + wait);
             while let Some(heard) = self.hear(until)? {
-                let same = heard.field("Call-ID") == asked.field("Call-ID")
-                    && heard.field("CSeq") == asked.field("CSeq");
-                match heard.status() {
-                    Some(100..=199) if same => provisional = true,
-                    Some(_) if same => return Ok(heard),
-                    _ => {}
+                let Some(status) = heard.status() else { continue };
+                let Some(at) = asked.iter().position(|asked| asked.is_answered_by(&heard)) else {
+                    continue;
+                };
+                if status < 200 {
+                    asked[at].provisional = true;
+                    continue;
+                }
+                asked.swap_remove(at);
+                answers.push(heard);
+                if asked.is_empty() {
+                    return Ok(answers);
                 }
             }
-            wait *= 2;
+            wait = T2.min(wait * 2);
         }
-        bail!("{}: no answer within {limit:?} to\n{request}", self.user)
+        let silent = asked.first().map_or("", |asked| asked.request);
+        bail!("{}: no answer of {} within {limit:?} to\n{silent}", self.user, self.node)
     }
 
     /// The status of the final response.
     pub(crate) fn status(&self, request: &str, limit: Duration) -> Result<u16> {
         self.ask(request, limit)?.status().context("a response without a status")
+    }
+}
+
+/// A request that waits for its final response.
+struct Asked<'a> {
+    request: &'a str,
+    call_id: Option<String>,
+    sequence: Option<String>,
+    /// Whoever is asked has it, so that it need not be sent again.
+    provisional: bool,
+}
+
+impl<'a> Asked<'a> {
+    fn new(request: &'a str) -> Asked<'a> {
+        let read = Heard::new(request.as_bytes(), (Ipv4Addr::UNSPECIFIED, 0).into());
+        let (call_id, sequence) = (read.field("Call-ID"), read.field("CSeq"));
+        Asked { request, call_id, sequence, provisional: false }
+    }
+
+    fn is_answered_by(&self, heard: &Heard) -> bool {
+        heard.field("Call-ID") == self.call_id && heard.field("CSeq") == self.sequence
     }
 }

@@ -15,7 +15,8 @@ use crate::stats::percentile;
 
 /// From one call to the next: ten a second.
 const EVERY: Duration = Duration::from_millis(100);
-const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+/// How long a phone waits (64·T1, RFC 3261 §17.1.1.2): an overlay's write may take 7 s, when the disk is busy.
+const ANSWER_LIMIT: Duration = Duration::from_secs(32);
 /// Until a request is sent again (T1, RFC 3261 §17.1.1.1).
 const AGAIN: Duration = Duration::from_millis(500);
 
@@ -65,22 +66,25 @@ pub(super) fn delays(callee: SocketAddr, caller: SocketAddr, samples: usize) -> 
         let request = phone.request("INVITE", "sip:delayed@scope", &[("Contact", &contact)], "");
         let began = Instant::now();
         let call_id = Heard::new(request.as_bytes(), caller).field("Call-ID");
-        let of_call = |status: u16| {
-            let call_id = call_id.clone();
-            move |heard: &Heard| heard.status() == Some(status) && heard.field("Call-ID") == call_id
+        let of_callee = |heard: &Heard| {
+            matches!(heard.status(), Some(101..)) && heard.field("Call-ID") == call_id
         };
         // Sent again when it was lost, as any phone does.
-        let mut rings = false;
-        while !rings {
-            ensure!(
-                began.elapsed() < ANSWER_LIMIT,
-                "an INVITE does not ring within {ANSWER_LIMIT:?}"
-            );
+        let mut heard = None;
+        while heard.is_none() {
+            let waited = began.elapsed();
+            ensure!(waited < ANSWER_LIMIT, "an INVITE to {caller} does not ring within {waited:?}");
             phone.send(&request)?;
-            rings = phone.wait_for("180", AGAIN, of_call(180)).is_ok();
+            heard = phone.wait_for("180", AGAIN, of_callee).ok();
         }
         delays.setup.push(micros(began));
-        let last = phone.wait_for("486", ANSWER_LIMIT, of_call(486))?;
+        // What the callee says first may come second, since both servers read one socket on several
+        // cores; and a 180 that its 486 has overtaken is not passed on any more.
+        let last = match heard {
+            Some(heard) if heard.status() != Some(180) => heard,
+            _ => phone.wait_for("486", ANSWER_LIMIT, of_callee)?,
+        };
+        ensure!(last.status() == Some(486), "an INVITE is answered by\n{}", last.as_str());
         // Who is refused acknowledges it to the one that refused (RFC 3261 §17.1.1.3).
         let to = last.field("To").context("no To")?;
         let head = request.split("\r\nContact").next().unwrap_or_default();
