@@ -51,6 +51,12 @@ impl SignatureCache {
         Ok(Verified::that(signed))
     }
 
+    /// Remembers what was signed here just now: it is right.
+    pub fn made(&self, signed: &Signed, place: &Place) {
+        let seen = hash(signed, place);
+        self.lock().insert(seen);
+    }
+
     /// As [`Entry::check`].
     ///
     /// # Errors
@@ -129,6 +135,16 @@ mod tests {
             }
         }
         assert_eq!(cache.lock().young.len(), 1, "what was wrong is not remembered");
+    }
+
+    #[test]
+    fn what_was_made_here_is_right_where_it_was_made_for() {
+        let (cache, signed) = (SignatureCache::default(), note(b"body"));
+        cache.made(&signed, &place("a"));
+        assert_eq!(cache.lock().young.len(), 1);
+        assert_eq!(cache.check(&signed, &place("a")), Ok(()));
+        assert_eq!(cache.lock().young.len(), 1, "it was known");
+        assert_eq!(cache.check(&signed, &place("b")), Err(WrongSignature));
     }
 
     #[test]

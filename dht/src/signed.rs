@@ -1,8 +1,8 @@
 //! What authors signed, through [`Dht`]: put as it is, read only once it has been verified.
 
 use base::{
-    Entry, EntryId, Key, Kind, Lifetime, PublicKey, Sequence, Signed, Slot, State, TooLarge, Ttl,
-    Verified, Version,
+    Entry, EntryId, Key, Kind, Lifetime, Place, PublicKey, Sequence, Signed, Slot, State, TooLarge,
+    Ttl, Verified, Version, WrongSignature,
 };
 use tokio::time::{Duration, Instant};
 
@@ -35,19 +35,37 @@ impl Dht {
         ttl: Ttl,
         body: &[u8],
     ) -> Result<Signed, TooLarge> {
-        let by = &self.node().key;
-        Signed::sign(by, &key.place(), slot, Kind::Plain, sequence, ttl, body)
+        let (node, place) = (self.node(), key.place());
+        let signed = Signed::sign(&node.key, &place, slot, Kind::Plain, sequence, ttl, body)?;
+        node.signatures.made(&signed, &place);
+        Ok(signed)
     }
 
     /// Signs the removal of what this super-node has in a slot of a key. It wins over what has this
     /// sequence, or a lower one.
     pub fn sign_removal(&self, key: &Key, slot: Slot, sequence: Sequence) -> Signed {
-        Signed::removal(&self.node().key, &key.place(), slot, Kind::Plain, sequence)
+        let (node, place) = (self.node(), key.place());
+        let removal = Signed::removal(&node.key, &place, slot, Kind::Plain, sequence);
+        node.signatures.made(&removal, &place);
+        removal
     }
 
     /// As whom this super-node signs.
     pub fn author(&self) -> PublicKey {
         self.node().key.public()
+    }
+
+    /// Verifies what an author signed for this place, or says to have. What was right is remembered, so
+    /// that it costs little to ask again.
+    ///
+    /// # Errors
+    /// [`WrongSignature`] if it was not signed for this place.
+    pub fn verify(
+        &self,
+        signed: Signed,
+        place: &Place,
+    ) -> Result<Verified<Signed>, WrongSignature> {
+        self.node().signatures.verify(signed, place)
     }
 
     /// Puts what an author signed for this key, or the removal the author signed. It lives for the ttl

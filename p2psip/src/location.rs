@@ -14,7 +14,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 pub use aor::{AOR_MAX, Aor, BadAor};
-pub use binding::{Binding, Bound, Media, merge};
+pub use binding::{Binding, Bound, Known, Media, merge};
 pub use memory::MemoryLocations;
 
 /// What is to become of the bindings of an address of record.
@@ -54,8 +54,13 @@ pub trait LocationService: Send + Sync + 'static {
     /// replaces need not be removed from where it is kept: [`merge`] leaves it out.
     fn bind(&self, aor: &Aor, change: Change) -> Answer<Vec<Bound>>;
 
+    /// As [`LocationService::bind`], by who has just looked up what there is: it need not be read again.
+    fn bind_after(&self, aor: &Aor, change: Change, _known: Known) -> Answer<Vec<Bound>> {
+        self.bind(aor, change)
+    }
+
     /// The bindings that count now, in no order.
-    fn lookup(&self, aor: &Aor) -> Answer<Vec<Bound>>;
+    fn lookup(&self, aor: &Aor) -> Answer<Known>;
 
     /// Answers as soon as the bindings are others than those of `seen`; at once without one. States in
     /// between may be skipped.

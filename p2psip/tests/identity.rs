@@ -212,5 +212,5 @@ async fn a_stranger_asks_in_vain_for_everything_to_be_forgotten() {
     let clear = clear.header(HeaderName::To, "<sip:bob@scope>").header(HeaderName::Expires, 0);
     stranger.send(&clear.header(HeaderName::Contact, "*").build()).await;
     assert_eq!(stranger.heard_status().await, 403);
-    assert_eq!(locations.lookup(&aor("bob")).await.unwrap().len(), 1);
+    assert_eq!(locations.lookup(&aor("bob")).await.unwrap().bound.len(), 1);
 }

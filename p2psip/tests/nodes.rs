@@ -8,7 +8,9 @@ use bytes::Bytes;
 use p2psip::accounts::MemoryAccounts;
 use p2psip::domain::Domain;
 use p2psip::framing::{Framed, Framer};
-use p2psip::location::{Answer, Aor, Bound, Change, Cursor, LocationService, MemoryLocations};
+use p2psip::location::{
+    Answer, Aor, Bound, Change, Cursor, Known, LocationService, MemoryLocations,
+};
 use p2psip::message::{HeaderName, Message, Method, Reply, Status, Uri};
 use p2psip::server::Server;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -37,7 +39,7 @@ impl LocationService for Told {
         self.0.bind(aor, change)
     }
 
-    fn lookup(&self, aor: &Aor) -> Answer<Vec<Bound>> {
+    fn lookup(&self, aor: &Aor) -> Answer<Known> {
         self.0.lookup(aor)
     }
 
@@ -158,7 +160,7 @@ async fn a_call_finds_the_connection_another_node_owns_and_so_does_its_dialog() 
 async fn a_dead_flow_is_told_to_neighbours_and_a_forged_one_refused() {
     let (near, far, locations) = two().await;
     let bob = Wired::register("bob", &far).await;
-    let bound = locations.lookup(&aor("bob")).await.unwrap();
+    let bound = locations.lookup(&aor("bob")).await.unwrap().bound;
     let binding = bound[0].binding.clone();
     drop(bob);
     until_gone(&locations, "bob").await;
@@ -190,7 +192,7 @@ async fn a_dead_flow_is_told_to_neighbours_and_a_forged_one_refused() {
 /// A binding at a node that is no more than a socket.
 async fn at_a_silent_node(server: &Server, locations: &MemoryLocations) -> Phone {
     let bob = Wired::register("bob", server).await;
-    let bound = locations.lookup(&aor("bob")).await.unwrap();
+    let bound = locations.lookup(&aor("bob")).await.unwrap().bound;
     drop(bob);
     until_gone(locations, "bob").await;
     let silent = Phone::new("silent", server).await;
@@ -251,7 +253,7 @@ async fn who_registers_elsewhere_is_found_there_and_taken_back_here() {
     let _before = Wired::register("bob", &old).await;
     let mut after = Wired::register("bob", &new).await;
     assert_eq!(timeout(PATIENCE, taken_back.recv()).await.unwrap(), Some(1));
-    assert_eq!(locations.lookup(&aor("bob")).await.unwrap().len(), 1);
+    assert_eq!(locations.lookup(&aor("bob")).await.unwrap().bound.len(), 1);
     let anna = Phone::new("anna", &old).await;
     anna.invite("bob").await;
     assert_eq!(after.heard().await.method(), Some(Method::Invite));

@@ -42,6 +42,25 @@ async fn a_registered_phone_is_called_and_both_talk_without_us() {
 }
 
 #[tokio::test]
+async fn a_phone_that_says_nothing_is_given_up_soon_and_what_it_says_late_is_cancelled() {
+    let server = server(|config| config.timers.t1_ms = 20).await;
+    let (anna, bob) = (Phone::new("anna", &server).await, Phone::new("bob", &server).await);
+    bob.register("").await;
+    anna.invite("bob").await;
+    assert_eq!(anna.final_status().await, 408);
+    // Its transaction is not over yet, and so this is no stray.
+    let invite = bob.heard().await;
+    bob.answer(&invite, 180).await;
+    loop {
+        let heard = bob.heard().await;
+        if heard.method() == Some(Method::Cancel) {
+            break;
+        }
+        assert_eq!(heard.method(), Some(Method::Invite), "a repetition");
+    }
+}
+
+#[tokio::test]
 async fn with_record_route_the_dialog_s_requests_pass_both_ways() {
     let server = server(|config| config.record_route_always = true).await;
     let (anna, bob) = (Phone::new("anna", &server).await, Phone::new("bob", &server).await);

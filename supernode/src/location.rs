@@ -19,10 +19,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use base::{Key, Sequence, ServiceId, Ttl};
-use dht::{Dht, DhtError, PageRequest};
+use dht::{Dht, DhtError, Found, PageRequest};
 use futures::future::join_all;
 use p2psip::location::{
-    Answer, Aor, Binding, Bound, Change, Cursor, LocationError, LocationService,
+    Answer, Aor, Binding, Bound, Change, Cursor, Known, LocationError, LocationService,
 };
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -122,14 +122,31 @@ impl Inner {
         let key = self.key(aor);
         // As much as a key may have: what others put there must not hide what counts.
         let page = self.dht.get(&key, PageRequest::ALL).await.map_err(unavailable)?;
-        Ok(State::of(&page.values, &key.place(), &self.dht.author()))
+        Ok(self.state(&key, &page.values))
     }
 
-    async fn change(&self, aor: &Aor, change: Change) -> Result<Vec<Bound>, LocationError> {
-        let mut state = self.read(aor).await?;
-        let sequence = state.next();
+    fn state(&self, key: &Key, found: &[Found]) -> State {
+        let place = key.place();
+        State::of(found, &self.dht.author(), |signed| self.dht.verify(signed, &place))
+    }
+
+    /// Changes what is said of an address of record, from what is known of it, or else is read.
+    async fn change(
+        &self,
+        aor: &Aor,
+        change: Change,
+        known: Option<Known>,
+    ) -> Result<Vec<Bound>, LocationError> {
+        if let Change::Drop(gone) = &change {
+            return self.drop_own(aor, gone).await;
+        }
+        let known = match known {
+            Some(known) => known,
+            None => self.read(aor).await?.known(),
+        };
+        let sequence = state::after(known.version);
         let said: Vec<(Statement, Duration)> = match change {
-            Change::Drop(gone) => return self.drop_own(aor, state, &gone).await,
+            Change::Drop(_) => Vec::new(),
             Change::Clear => vec![(Statement::NoneBefore, OVER)],
             Change::Set(set) => set
                 .into_iter()
@@ -142,20 +159,17 @@ impl Inner {
         // If one fails the phone is told so, and sends all again; those that are there lapse else.
         let puts = said.iter().map(|(said, life)| self.say(aor, said, sequence, *life));
         let sequences = join_all(puts).await.into_iter().collect::<Result<Vec<_>, _>>()?;
-        for ((said, life), sequence) in said.into_iter().zip(sequences) {
-            self.ledger().note(aor, sequence, &said, life, self.now_ms());
-            state = state.and(said, sequence, life);
+        let said = said.into_iter().zip(sequences).map(|((said, life), at)| (said, at, life));
+        let said: Vec<_> = said.collect();
+        for (said, sequence, life) in &said {
+            self.ledger().note(aor, *sequence, said, *life, self.now_ms());
         }
-        Ok(state.bound())
+        Ok(state::and(known, said))
     }
 
     /// Takes back exactly these, as far as they are this node's.
-    async fn drop_own(
-        &self,
-        aor: &Aor,
-        state: State,
-        gone: &[Binding],
-    ) -> Result<Vec<Bound>, LocationError> {
+    async fn drop_own(&self, aor: &Aor, gone: &[Binding]) -> Result<Vec<Bound>, LocationError> {
+        let state = self.read(aor).await?;
         for own in state.own().iter().filter(|own| gone.contains(&own.binding)) {
             self.take_back(aor, own.slot, own.sequence).await.map_err(unavailable)?;
             self.ledger().taken_back(aor, own.slot, own.sequence);
@@ -218,12 +232,17 @@ fn unavailable(error: DhtError) -> LocationError {
 impl LocationService for Locations {
     fn bind(&self, aor: &Aor, change: Change) -> Answer<Vec<Bound>> {
         let (inner, aor) = (Arc::clone(&self.inner), aor.clone());
-        Box::pin(async move { inner.change(&aor, change).await })
+        Box::pin(async move { inner.change(&aor, change, None).await })
     }
 
-    fn lookup(&self, aor: &Aor) -> Answer<Vec<Bound>> {
+    fn bind_after(&self, aor: &Aor, change: Change, known: Known) -> Answer<Vec<Bound>> {
         let (inner, aor) = (Arc::clone(&self.inner), aor.clone());
-        Box::pin(async move { Ok(inner.read(&aor).await?.bound()) })
+        Box::pin(async move { inner.change(&aor, change, Some(known)).await })
+    }
+
+    fn lookup(&self, aor: &Aor) -> Answer<Known> {
+        let (inner, aor) = (Arc::clone(&self.inner), aor.clone());
+        Box::pin(async move { Ok(inner.read(&aor).await?.known()) })
     }
 
     fn watch(&self, aor: &Aor, seen: Option<Cursor>) -> Answer<(Vec<Bound>, Cursor)> {
@@ -233,7 +252,7 @@ impl LocationService for Locations {
             let mut since = None;
             loop {
                 let watched = inner.dht.watch(&key, since, WATCH).await.map_err(unavailable)?;
-                let state = State::of(&watched.values, &key.place(), &inner.dht.author());
+                let state = inner.state(&key, &watched.values);
                 let cursor = state.cursor();
                 if seen != Some(cursor) {
                     return Ok((state.bound(), cursor));

@@ -71,6 +71,16 @@ pub struct Bound {
     pub remaining: Duration,
 }
 
+/// What is known of an address of record.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Known {
+    /// The bindings that count, in no order.
+    pub bound: Vec<Bound>,
+    /// The highest version of all that was ever said of it, as far as that is known: what is newer has a
+    /// higher one.
+    pub version: u64,
+}
+
 /// What counts of all that was found: of those that replace each other the newest, none older than
 /// `floor` (the version of the last [`Change::Clear`](super::Change::Clear)), none that is over. The
 /// result does not depend on the order of what was found.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::{Answer, Aor, Bound, Change, Cursor, LocationError, LocationService, merge};
+use super::{Answer, Aor, Bound, Change, Cursor, Known, LocationError, LocationService, merge};
 
 /// Most addresses of record: some hundred megabytes of them.
 const AORS_MAX: usize = 100_000;
@@ -142,8 +142,10 @@ impl LocationService for MemoryLocations {
         Box::pin(ready(done))
     }
 
-    fn lookup(&self, aor: &Aor) -> Answer<Vec<Bound>> {
-        Box::pin(ready(Ok(self.state().live(aor, Instant::now()))))
+    fn lookup(&self, aor: &Aor) -> Answer<Known> {
+        let state = self.state();
+        let bound = state.live(aor, Instant::now());
+        Box::pin(ready(Ok(Known { bound, version: state.version })))
     }
 
     fn watch(&self, aor: &Aor, seen: Option<Cursor>) -> Answer<(Vec<Bound>, Cursor)> {
@@ -208,10 +210,10 @@ mod tests {
         let bound = locations.bind(&anna, for_a_minute("sip:a@h")).await.unwrap();
         assert_eq!(bound[0].remaining, Duration::from_secs(60));
         tokio::time::advance(Duration::from_secs(59)).await;
-        assert_eq!(locations.lookup(&anna).await.unwrap().len(), 1);
-        assert_eq!(locations.lookup(&aor("bob")).await.unwrap(), []);
+        assert_eq!(locations.lookup(&anna).await.unwrap().bound.len(), 1);
+        assert_eq!(locations.lookup(&aor("bob")).await.unwrap().bound, []);
         tokio::time::advance(Duration::from_secs(1)).await;
-        assert_eq!(locations.lookup(&anna).await.unwrap(), []);
+        assert_eq!(locations.lookup(&anna).await.unwrap().bound, []);
     }
 
     #[tokio::test(start_paused = true)]

@@ -85,7 +85,8 @@ impl Owned {
             }
             let binding = binding.clone();
             let kept = Kept { binding, came_by, reached_by, verified, until_ms };
-            self.by_aor.entry(aor.clone()).or_default().push(kept);
+            // Most people have one phone: a list that grows by itself begins with room for four.
+            self.by_aor.entry(aor.clone()).or_insert_with(|| Vec::with_capacity(1)).push(kept);
         }
         replaced
     }

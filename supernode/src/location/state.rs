@@ -2,15 +2,29 @@
 
 use std::time::Duration;
 
-use base::{Place, PublicKey, Sequence, Signed, Slot};
+use base::{PublicKey, Sequence, Signed, Slot, Verified, WrongSignature};
 use dht::Found;
-use p2psip::location::{Binding, Bound, Cursor, merge};
+use p2psip::location::{Binding, Bound, Cursor, Known, merge};
 
 use super::statement::Statement;
 
 /// No statement has a higher sequence: each change adds one, so that only somebody who does harm comes
 /// here, and there has to be room above whatever counts.
 const SEQUENCE_MAX: u64 = 1 << 48;
+
+/// A sequence above a version.
+pub(super) fn after(version: u64) -> Sequence {
+    Sequence::new(version.saturating_add(1).min(SEQUENCE_MAX))
+}
+
+/// What counts after one more was said than what was known to count.
+pub(super) fn and(known: Known, said: Vec<(Statement, Sequence, Duration)>) -> Vec<Bound> {
+    let mut state = State { said: known.bound, ..State::default() };
+    for (said, sequence, remaining) in said {
+        state.add(said, sequence, remaining, None);
+    }
+    state.bound()
+}
 
 /// What super-nodes have said about an address of record, as it was found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,9 +48,13 @@ pub(super) struct Own {
 }
 
 impl State {
-    /// What was found under the key at a place, seen by `me`. What is not signed for that place, or
+    /// What was found under a key, seen by `me`; `verify` says what was signed for it. What was not, or
     /// says nothing about a location, is as if it were not there.
-    pub(super) fn of(found: &[Found], place: &Place, me: &PublicKey) -> State {
+    pub(super) fn of(
+        found: &[Found],
+        me: &PublicKey,
+        verify: impl Fn(Signed) -> Result<Verified<Signed>, WrongSignature>,
+    ) -> State {
         let mut state = State::default();
         for found in found {
             // A signed entry's bytes may be put as a value by anybody, long after it was over.
@@ -44,7 +62,7 @@ impl State {
                 continue;
             }
             let Ok(signed) = Signed::from_bytes(found.value.clone().into_bytes()) else { continue };
-            let Ok(signed) = signed.verify(place) else { continue };
+            let Ok(signed) = verify(signed) else { continue };
             let Some(Ok(said)) = signed.body().map(|body| Statement::from_bytes(&body)) else {
                 continue;
             };
@@ -76,21 +94,14 @@ impl State {
         }
     }
 
-    /// The same after one more was said.
-    #[must_use]
-    pub(super) fn and(mut self, said: Statement, sequence: Sequence, remaining: Duration) -> State {
-        self.add(said, sequence, remaining, None);
-        self
+    /// The bindings that count, and above which version something new has to be.
+    pub(super) fn known(&self) -> Known {
+        Known { bound: self.bound(), version: self.top }
     }
 
     /// The bindings that count.
     pub(super) fn bound(&self) -> Vec<Bound> {
         merge(self.said.iter().cloned(), self.floor)
-    }
-
-    /// A sequence above all there are.
-    pub(super) fn next(&self) -> Sequence {
-        Sequence::new((self.top + 1).min(SEQUENCE_MAX))
     }
 
     /// Names the bindings that count: not by how often each was refreshed.
@@ -115,7 +126,7 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use base::{Key, Kind, Lifetime, SigningKey, Ttl, Value};
+    use base::{Key, Kind, Lifetime, Place, SigningKey, Ttl, Value};
 
     use super::super::samples;
     use super::*;
@@ -143,8 +154,12 @@ mod tests {
         Statement::At(samples::binding(contact))
     }
 
+    fn of(found: &[Found]) -> State {
+        State::of(found, &me().public(), |signed| signed.verify(&place()))
+    }
+
     fn contacts(found: &[Found]) -> Vec<String> {
-        let state = State::of(found, &place(), &me().public());
+        let state = of(found);
         state.bound().into_iter().map(|bound| bound.binding.contact.into()).collect()
     }
 
@@ -160,8 +175,8 @@ mod tests {
         let new = said(&other, &Statement::At(phone("sip:a@192.0.2.8", "t2")), 5);
         let found = [old, new];
         assert_eq!(contacts(&found), ["sip:a@192.0.2.8"]);
-        let state = State::of(&found, &place(), &me().public());
-        assert_eq!(state.next(), Sequence::new(6));
+        let state = of(&found);
+        assert_eq!(after(state.known().version), Sequence::new(6));
         assert_eq!(state.own().len(), 1);
         assert_eq!(state.own()[0].sequence, Sequence::new(4));
         let over = said(&other, &Statement::Over(phone("sip:a@192.0.2.8", "t2")), 6);
@@ -202,14 +217,14 @@ mod tests {
         for bad in bad {
             let found = [good.clone(), bad];
             assert_eq!(contacts(&found), ["sip:a@h"]);
-            let state = State::of(&found, &place(), &me().public());
-            assert_eq!(state.next(), Sequence::new(2));
+            let state = of(&found);
+            assert_eq!(after(state.known().version), Sequence::new(2));
         }
     }
 
     #[test]
     fn a_cursor_is_that_of_the_bindings_not_of_their_refreshes() {
-        let cursor = |found: &[Found]| State::of(found, &place(), &me().public()).cursor();
+        let cursor = |found: &[Found]| of(found).cursor();
         let (one, again) = (said(&me(), &at("sip:a@h"), 1), said(&me(), &at("sip:a@h"), 2));
         let two = said(&me(), &at("sip:b@h"), 3);
         assert_eq!(cursor(std::slice::from_ref(&one)), cursor(std::slice::from_ref(&again)));

@@ -30,7 +30,7 @@ async fn who_registers_at_one_is_found_at_all_and_moves_and_goes() {
     assert_eq!(bound.len(), 1);
     assert!(bound[0].remaining > Duration::from_secs(50));
     for node in &nodes {
-        let found = node.lookup(&anna).await.unwrap();
+        let found = node.lookup(&anna).await.unwrap().bound;
         assert!(found[0].remaining <= Duration::from_secs(60));
         assert_eq!(contacts(found), ["sip:a@192.0.2.7"]);
     }
@@ -38,16 +38,16 @@ async fn who_registers_at_one_is_found_at_all_and_moves_and_goes() {
     nodes[3].bind(&anna, for_a_minute(phone("sip:a@192.0.2.8"))).await.unwrap();
     let other = samples::binding("sip:other@192.0.2.9");
     nodes[1].bind(&anna, for_a_minute(other)).await.unwrap();
-    let mut found = contacts(nodes[2].lookup(&anna).await.unwrap());
+    let mut found = contacts(nodes[2].lookup(&anna).await.unwrap().bound);
     found.sort();
     assert_eq!(found, ["sip:a@192.0.2.8", "sip:other@192.0.2.9"]);
     let gone = Change::Set(vec![(phone("sip:a@192.0.2.8"), Duration::ZERO)]);
     assert_eq!(contacts(nodes[2].bind(&anna, gone).await.unwrap()), ["sip:other@192.0.2.9"]);
     assert_eq!(nodes[0].bind(&anna, Change::Clear).await.unwrap(), []);
-    assert_eq!(nodes[3].lookup(&anna).await.unwrap(), []);
+    assert_eq!(nodes[3].lookup(&anna).await.unwrap().bound, []);
     // And comes back.
     nodes[3].bind(&anna, for_a_minute(phone("sip:a@192.0.2.8"))).await.unwrap();
-    assert_eq!(contacts(nodes[0].lookup(&anna).await.unwrap()), ["sip:a@192.0.2.8"]);
+    assert_eq!(contacts(nodes[0].lookup(&anna).await.unwrap().bound), ["sip:a@192.0.2.8"]);
     testnet.close().await;
 }
 
@@ -67,7 +67,7 @@ async fn what_was_superseded_is_taken_back_and_may_come_again() {
     let page = testnet.node(0).get(&key, PageRequest::ALL).await.unwrap();
     assert_eq!(page.values.len(), 1);
     nodes[0].bind(&anna, for_a_minute(phone("sip:a@192.0.2.7"))).await.unwrap();
-    assert_eq!(contacts(nodes[1].lookup(&anna).await.unwrap()), ["sip:a@192.0.2.7"]);
+    assert_eq!(contacts(nodes[1].lookup(&anna).await.unwrap().bound), ["sip:a@192.0.2.7"]);
     testnet.close().await;
 }
 
@@ -83,7 +83,7 @@ async fn who_registers_twice_at_once_is_registered() {
     for bound in join_all(binds).await {
         bound.unwrap();
     }
-    assert_eq!(locations.lookup(&anna).await.unwrap().len(), 1);
+    assert_eq!(locations.lookup(&anna).await.unwrap().bound.len(), 1);
     testnet.close().await;
 }
 
@@ -96,7 +96,7 @@ async fn a_node_that_stops_takes_back_what_only_it_could_reach() {
     nodes[0].bind(&anna, for_a_minute(flow)).await.unwrap();
     nodes[0].bind(&anna, for_a_minute(samples::binding("sip:a@192.0.2.7"))).await.unwrap();
     nodes[0].stop().await;
-    assert_eq!(contacts(nodes[1].lookup(&anna).await.unwrap()), ["sip:a@192.0.2.7"]);
+    assert_eq!(contacts(nodes[1].lookup(&anna).await.unwrap().bound), ["sip:a@192.0.2.7"]);
     testnet.close().await;
 }
 

@@ -7,7 +7,7 @@ use super::state::{Client, Owner, Shard};
 use super::todo::Todo;
 use crate::agent::Listener;
 use crate::flow::{Carrier, Flow};
-use crate::message::{Edit, HeaderName, Message, Method};
+use crate::message::{Edit, HeaderName, Message, Method, Status};
 use crate::proxy::{Destination, Pop, Target, Way, route};
 use crate::server::metrics::Metrics;
 use crate::server::shared::Shared;
@@ -18,6 +18,10 @@ const MAX_FORWARDS: u8 = 70;
 /// Another super-node answers an INVITE with 100 at once: who has not after four transmissions, which is
 /// after so many T1 (6 s), is gone.
 const SILENCE_INVITE_T1: u64 = 12;
+/// A phone that is called answers at once, too, or rings: one that does not after five transmissions, the
+/// last of them 2.5 s ago (10 s), is off, or out of reach. What it says later is cancelled. Within a call
+/// it gets all the time there is (64·T1): the call would end of it.
+const SILENCE_PHONE_T1: u64 = 20;
 /// Other requests are answered by the phone behind it, which takes longer (10 s).
 const SILENCE_T1: u64 = 20;
 /// What an open name is marked with: a phone that shows it warns, and others lose nothing.
@@ -98,11 +102,18 @@ impl Shard {
         let bytes = edit.finish();
         let client = self.table.begin(&bytes, &branch, method, flow, reliable, now_ms).ok()?;
         Metrics::add(&shared.metrics.forwarded);
-        let silence = if method == Method::Invite { SILENCE_INVITE_T1 } else { SILENCE_T1 };
-        let awaited = neighbour || to_owner;
-        let silent_ms = awaited.then_some(now_ms + silence * shared.config.timers.t1_ms);
+        let (silence, missing) = match (neighbour || to_owner, method) {
+            (true, Method::Invite) => (Some(SILENCE_INVITE_T1), Status::FLOW_FAILED),
+            (true, _) => (Some(SILENCE_T1), Status::FLOW_FAILED),
+            (false, Method::Invite) if !reliable && call.is_initial() => {
+                (Some(SILENCE_PHONE_T1), Status::REQUEST_TIMEOUT)
+            }
+            (false, _) => (None, Status::REQUEST_TIMEOUT),
+        };
+        let silent_ms = silence.map(|silence| now_ms + silence * shared.config.timers.t1_ms);
         self.silent.extend(silent_ms.map(|at_ms| (at_ms, client)));
-        self.clients.insert(client, Client { owner: Owner::Call(id, number), silent_ms });
+        let client_of = Client { owner: Owner::Call(id, number), silent_ms, missing };
+        self.clients.insert(client, client_of);
         if call.branches.len() <= number {
             call.branches.resize(number + 1, None);
         }
@@ -144,7 +155,8 @@ impl Shard {
         }
         let client = self.table.begin(&bytes, &branch, method, flow, reliable, now_ms).ok()?;
         let owner = Owner::Agent(Arc::clone(listener), request.clone());
-        self.clients.insert(client, Client { owner, silent_ms: None });
+        let missing = Status::REQUEST_TIMEOUT;
+        self.clients.insert(client, Client { owner, silent_ms: None, missing });
         out.push(Todo::Send { id: Some(client), flow, bytes });
         Some(())
     }

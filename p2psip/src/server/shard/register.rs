@@ -8,7 +8,7 @@ use super::serve::{both, not_known};
 use super::state::{Shard, tag};
 use super::todo::{Resumed, Todo};
 use crate::accounts::Account;
-use crate::location::{Bound, LocationError};
+use crate::location::{Bound, Known, LocationError};
 use crate::message::{Rejection, Status};
 use crate::registrar::{Arrival, Room, Wish, answer};
 use crate::server::gate::Asker;
@@ -50,7 +50,7 @@ impl Shard {
         shared: &Arc<Shared>,
         id: TransactionId,
         call: &mut Call,
-        (account, found): (Option<Account>, Vec<Bound>),
+        (account, known): (Option<Account>, Known),
         now_ms: u64,
         out: &mut Vec<Todo>,
     ) -> Result<(), Rejection> {
@@ -62,7 +62,7 @@ impl Shard {
                 let mut gate = lock(&shared.gate);
                 gate.check(&account, request, Asker::Registrar, source, &shared.domain(), now_ms)?;
             }
-            None if wish.is_another_device_s(&found, source) => {
+            None if wish.is_another_device_s(&known.bound, source) => {
                 let reason = "This Open Name Is In Use On Another Device: Take Another Name, Or \
                               Protect Yours With A Password";
                 return Err(Rejection::with_reason(Status::FORBIDDEN, reason));
@@ -77,10 +77,10 @@ impl Shard {
                 Rejection::with_reason(Status::SERVER_INTERNAL_ERROR, "Overtaken By A Later One")
             })?;
         }
-        match wish.change(&found)? {
-            None => self.registered(shared, id, call, Ok(found), now_ms, out),
+        match wish.change(&known.bound)? {
+            None => self.registered(shared, id, call, Ok(known.bound), now_ms, out),
             Some(change) => {
-                let bound = shared.locations.bind(&wish.aor, change);
+                let bound = shared.locations.bind_after(&wish.aor, change, known);
                 let question = Box::pin(async move { Resumed::Registered(bound.await) });
                 out.push(Todo::Ask(id, question));
                 Ok(())

@@ -9,7 +9,7 @@ use super::todo::{Question, Resumed, Todo, Told};
 use crate::accounts::Account;
 use crate::agent::{Caller, Listener};
 use crate::flow::Flow;
-use crate::location::{Answer, Aor, Bound, LocationError};
+use crate::location::{Answer, Aor, Bound, Known, LocationError};
 use crate::message::{
     Abilities, HeaderName, Message, Method, Rejection, Reply, Status, check_as_proxy,
 };
@@ -153,7 +153,7 @@ impl Shard {
         shared: &Arc<Shared>,
         id: TransactionId,
         call: &mut Call,
-        (account, found): (Told<Option<Account>>, Told<Vec<Bound>>),
+        (account, found): (Told<Option<Account>>, Told<Known>),
         now_ms: u64,
         out: &mut Vec<Todo>,
     ) -> Result<(), Rejection> {
@@ -170,7 +170,7 @@ impl Shard {
             call.identity = Identity::Verified { by_password: true };
         }
         let found = found.map_err(not_known)?;
-        self.go_on(shared, id, call, Some(found), now_ms, out)
+        self.go_on(shared, id, call, Some(found.bound), now_ms, out)
     }
 
     /// All is known that has to be.
@@ -288,10 +288,10 @@ impl Shard {
 /// Both questions, asked at once.
 pub(super) fn both(
     account: Option<Answer<Option<Account>>>,
-    place: Option<Answer<Vec<Bound>>>,
+    place: Option<Answer<Known>>,
 ) -> Question {
     let account = account.unwrap_or_else(|| Box::pin(ready(Ok(None))));
-    let place = place.unwrap_or_else(|| Box::pin(ready(Ok(Vec::new()))));
+    let place = place.unwrap_or_else(|| Box::pin(ready(Ok(Known::default()))));
     Box::pin(async move {
         let (account, place) = futures::future::join(account, place).await;
         Resumed::Known(account, place)

@@ -32,8 +32,10 @@ pub(super) enum Owner {
 /// A client's transaction.
 pub(super) struct Client {
     pub(super) owner: Owner,
-    /// When another super-node that has said nothing is given up.
+    /// When one that has said nothing is given up.
     pub(super) silent_ms: Option<u64>,
+    /// What its silence counts as.
+    pub(super) missing: Status,
 }
 
 pub(crate) struct Shard {
@@ -42,7 +44,7 @@ pub(crate) struct Shard {
     pub(super) clients: HashMap<TransactionId, Client>,
     /// Timer C of calls.
     pub(super) ringing: BTreeSet<(u64, TransactionId)>,
-    /// Other super-nodes that have not said anything yet.
+    /// Those that have not said anything yet, and will be given up.
     pub(super) silent: BTreeSet<(u64, TransactionId)>,
     pub(super) order: Order,
     pub(super) unique: u64,
@@ -203,7 +205,9 @@ impl Shard {
             && at_ms <= now_ms
         {
             self.heard(id);
-            self.failed(shared, id, Status::FLOW_FAILED, now_ms, out);
+            let missing = self.clients.get(&id).map(|client| client.missing);
+            let missing = missing.unwrap_or(Status::REQUEST_TIMEOUT);
+            self.failed(shared, id, missing, now_ms, out);
         }
         while let Some(&(at_ms, id)) = self.ringing.first()
             && at_ms <= now_ms

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use crate::accounts::Account;
 use crate::agent::{Agent, Caller, Listener};
 use crate::flow::Flow;
-use crate::location::{Bound, LocationError};
+use crate::location::{Bound, Known, LocationError};
 use crate::message::Message;
 use crate::transaction::{Output, TransactionId};
 
@@ -40,7 +40,7 @@ pub(crate) type Told<T> = Result<T, LocationError>;
 /// What the services have said.
 pub(crate) enum Resumed {
     /// Whether a name is protected, and where somebody is; each only if it was asked.
-    Known(Told<Option<Account>>, Told<Vec<Bound>>),
+    Known(Told<Option<Account>>, Told<Known>),
     /// What is registered now.
     Registered(Told<Vec<Bound>>),
 }
