@@ -3,6 +3,7 @@
 
 pub(crate) mod baresip;
 pub(crate) mod capture;
+pub(crate) mod digest;
 pub(crate) mod jssip;
 pub(crate) mod kamailio;
 pub(crate) mod phone;

@@ -7,6 +7,7 @@ mod crowd;
 mod deaths;
 mod flood;
 mod hostile;
+mod passwords;
 mod refusals;
 mod voice;
 
@@ -55,9 +56,10 @@ pub(super) fn inside(dir: &Path, seed: u64) -> Result<()> {
     let mut stage = Stage { dir, choice: Choice::seeded(seed), checks: Checks::default() };
     let mut cluster = stage.cluster(NODES)?;
     type Part = fn(&mut Stage<'_>, &mut Cluster) -> Result<()>;
-    let parts: [(&str, Part); 6] = [
+    let parts: [(&str, Part); 7] = [
         ("baresip", voice::run),
         ("JsSIP", browser::run),
+        ("passwords", passwords::run),
         ("refusals", refusals::run),
         ("hostile bytes", hostile::run),
         ("floods", flood::run),

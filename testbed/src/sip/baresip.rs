@@ -91,6 +91,24 @@ impl Baresip {
         bail!("{} is not registered within {limit:?}:\n{}", agent.user, baresip.program.log())
     }
 
+    /// Starts one whose registration is refused, with this status, and ends it.
+    pub(crate) fn refused(
+        dir: &Path,
+        agent: &Agent<'_>,
+        status: &str,
+        limit: Duration,
+    ) -> Result<()> {
+        let mut baresip = Baresip::start(dir, agent)?;
+        let told = within(limit, || {
+            let told = baresip.command("reginfo", "")?;
+            let is_in = told["data"].as_str().is_some_and(|data| data.contains("OK"));
+            ensure!(!is_in, "{} is registered", agent.user);
+            Ok(baresip.program.log().contains(status))
+        })?;
+        ensure!(told, "not refused by {status}, but:\n{}", baresip.program.log());
+        Ok(())
+    }
+
     /// Gives a command; what it says to it. Events until then are forgotten.
     pub(crate) fn command(&mut self, command: &str, parameters: &str) -> Result<Value> {
         let text =
