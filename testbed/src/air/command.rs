@@ -182,7 +182,10 @@ fn wait(
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => bail!("nobody waits for signals any more"),
         }
-        laptops.check()?;
+        if let Err(error) = laptops.check() {
+            // Control-C at a terminal comes to all programs, and some end at once.
+            return if stop.recv_timeout(LOOK).is_ok() { Ok(()) } else { Err(error) };
+        }
         if next.is_some_and(|next| began.elapsed() >= next) {
             say(laptops)?;
             next = every.map(|every| began.elapsed() + every);

@@ -39,6 +39,7 @@ pub(super) fn inside(dir: &Path, request: &Request) -> Result<()> {
         checks.check(&what, || link::throughput(metres, mbps));
     }
     checks.check("of two floods each has its share of the air", link::shared);
+    checks.check("twelve pairs out of each other's range have an air each", link::crowd);
     checks.check("which frames are lost is what the seed says, and so many as the curve", || {
         link::loss(request.seed, dir)
     });
