@@ -78,14 +78,9 @@ impl<O: Operation> Drive<O> {
         for ask in self.wants.asks.drain(..) {
             let slot = match ask.tag {
                 Some(tag) => ReplySlot::new(self.to.clone(), Arc::clone(&ask.to), tag),
-                None => ReplySlot::new(nobody(), Arc::clone(&ask.to), 0),
+                None => ReplySlot::nobody(Arc::clone(&ask.to)),
             };
             self.node.ask(ask, slot);
         }
     }
-}
-
-/// Where answers go that do not matter.
-fn nobody() -> mpsc::Sender<Answer> {
-    mpsc::channel(1).0
 }

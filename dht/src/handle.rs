@@ -409,7 +409,8 @@ impl Dht {
         self.remove_from(key.place(), tags_of(edge(0), edge(0xff)), Some(secret)).await
     }
 
-    /// Which super-nodes keep a key, closest first, as this one sees it.
+    /// Which super-nodes keep a key, closest first, as this one sees it: in an overlay of more than 512 members,
+    /// where it knows but some of them, the closest of these.
     pub fn replicas_of(&self, key: &Key) -> Vec<NodeId> {
         let view = self.inner.node.view.load();
         view.replicas(&key.place()).iter().map(|member| member.peer.id).collect()

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::NodeId;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::overlay::{Peer, Pulse};
 use crate::store::Pending;
@@ -202,22 +202,51 @@ pub(crate) struct Answer {
 /// Where the one answer to a request goes. Dropped without one, it says [`Lost::Connection`].
 #[derive(Debug)]
 pub(crate) struct ReplySlot {
-    to: mpsc::Sender<Answer>,
+    to: Asker,
     from: Arc<Peer>,
     tag: u32,
     asked: tokio::time::Instant,
-    answered: bool,
+}
+
+/// Who waits for an answer.
+#[derive(Debug)]
+enum Asker {
+    /// One that asks many.
+    Operation(mpsc::Sender<Answer>),
+    /// One that asks once.
+    Question(oneshot::Sender<Answer>),
+    /// Nobody, or it has been answered.
+    Nobody,
 }
 
 impl ReplySlot {
     /// A slot whose answer goes to `to`, which must have room for it.
     pub(crate) fn new(to: mpsc::Sender<Answer>, from: Arc<Peer>, tag: u32) -> ReplySlot {
-        ReplySlot { to, from, tag, asked: tokio::time::Instant::now(), answered: false }
+        ReplySlot::of(Asker::Operation(to), from, tag)
+    }
+
+    /// A slot for the answer to one question, and where it comes out.
+    pub(crate) fn once(from: Arc<Peer>) -> (ReplySlot, oneshot::Receiver<Answer>) {
+        let (to, answer) = oneshot::channel();
+        (ReplySlot::of(Asker::Question(to), from, 0), answer)
+    }
+
+    /// A slot for an answer that does not matter.
+    pub(crate) fn nobody(from: Arc<Peer>) -> ReplySlot {
+        ReplySlot::of(Asker::Nobody, from, 0)
+    }
+
+    fn of(to: Asker, from: Arc<Peer>, tag: u32) -> ReplySlot {
+        ReplySlot { to, from, tag, asked: tokio::time::Instant::now() }
     }
 
     /// Whether nobody waits for the answer any more.
     pub(crate) fn is_abandoned(&self) -> bool {
-        self.to.is_closed()
+        match &self.to {
+            Asker::Operation(to) => to.is_closed(),
+            Asker::Question(to) => to.is_closed(),
+            Asker::Nobody => true,
+        }
     }
 
     /// Since when the answer is awaited.
@@ -231,13 +260,17 @@ impl ReplySlot {
     }
 
     fn send(&mut self, reply: Result<Reply, Lost>) {
-        if std::mem::replace(&mut self.answered, true) {
-            return;
-        }
-        let took = self.asked.elapsed();
-        let answer = Answer { from: Arc::clone(&self.from), tag: self.tag, reply, took };
+        let to = std::mem::replace(&mut self.to, Asker::Nobody);
+        let answer = |reply| {
+            let took = self.asked.elapsed();
+            Answer { from: Arc::clone(&self.from), tag: self.tag, reply, took }
+        };
         // Whoever asked may be gone.
-        let _ = self.to.try_send(answer);
+        match to {
+            Asker::Operation(to) => drop(to.try_send(answer(reply))),
+            Asker::Question(to) => drop(to.send(answer(reply))),
+            Asker::Nobody => {}
+        }
     }
 }
 

@@ -18,6 +18,7 @@ mod gaps;
 mod guests;
 mod known;
 mod latency;
+pub(crate) mod locate;
 mod lost;
 pub(crate) mod membership;
 pub(crate) mod operation;

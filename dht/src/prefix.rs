@@ -73,6 +73,11 @@ fn filled(place: &Place, bits: usize, fill: u8) -> Place {
     Place::from_bytes(bytes)
 }
 
+/// The first bits of a place, as a number: what decides of two which comes first, nearly always.
+pub(crate) fn head(place: &Place) -> u128 {
+    u128::from_be_bytes(std::array::from_fn(|at| place.as_bytes()[at]))
+}
+
 /// How many first bits two places share.
 pub(crate) fn shared_bits(a: &Place, b: &Place) -> usize {
     let mut bits = 0;

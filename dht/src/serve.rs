@@ -2,13 +2,13 @@
 
 mod copies;
 
+use std::net::SocketAddr;
 use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
 use base::limits::REPLICAS;
 use base::{Entry, NodeId, Place, Report};
-use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::claims;
@@ -207,12 +207,22 @@ pub(crate) async fn question(
     request: Request,
     patience: Duration,
 ) -> Option<Result<Reply, Lost>> {
-    let (to, mut answers) = mpsc::channel(1);
-    node.meters.requests.add(1);
     let addresses = node.view.load().member(&peer.id).map(|m| Arc::clone(&m.addresses));
-    let slot = ReplySlot::new(to, Arc::clone(peer), 0);
-    node.link.request(peer, addresses.as_deref().unwrap_or_default(), request, slot);
-    let answer = timeout(patience, answers.recv()).await.ok()??;
+    question_at(node, peer, addresses.as_deref().unwrap_or_default(), request, patience).await
+}
+
+/// The same of one that may be no member, at these addresses.
+pub(crate) async fn question_at(
+    node: &Node,
+    peer: &Arc<Peer>,
+    addresses: &[SocketAddr],
+    request: Request,
+    patience: Duration,
+) -> Option<Result<Reply, Lost>> {
+    node.meters.requests.add(1);
+    let (slot, answer) = ReplySlot::once(Arc::clone(peer));
+    node.link.request(peer, addresses, request, slot);
+    let answer = timeout(patience, answer).await.ok()?.ok()?;
     Some(answer.reply)
 }
 

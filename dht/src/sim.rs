@@ -98,6 +98,12 @@ mod tests {
     }
 
     #[test]
+    fn one_that_lies_brings_nothing_back_that_was_put_again_for_a_shorter_time() {
+        let plan = Plan { nodes: 9, liars: 1, interruptions: 0, ..Plan::default() };
+        holds(30, &plan);
+    }
+
+    #[test]
     fn a_failure_says_what_happened_and_who_holds_what() {
         let weather = Weather { loss: 0.5, ..Plan::default().weather };
         let plan = Plan { nodes: 4, weather, ..Plan::default() };

@@ -8,23 +8,36 @@
 //!
 //! A notice says that something changed, never what: whoever waits reads. One that is lost is made up
 //! for by reading now and then.
+//!
+//! In an overlay too large to know everybody the replicas of most places are looked for, again and again, as
+//! they change; and the leases there are renewed oftener, for a connection that is idle is parted from.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use base::{NodeId, Place};
+use futures::{StreamExt, stream};
 use tokio::sync::{Notify, watch};
 use tokio::time::interval;
 
+use crate::drive;
 use crate::node::Node;
+use crate::overlay::Now;
+use crate::overlay::locate::{Locate, Replica};
 use crate::overlay::view::View;
-use crate::overlay::{Now, Peer};
-use crate::serve::question;
+use crate::serve::question_at;
 use crate::wire::{PLACES_MAX, Reply, Request};
 
 /// How long a lease is asked for; renewed when half of it is over.
 const LEASE: Duration = Duration::from_secs(60);
+/// The same where replicas had to be looked for: before they part from one they know nothing of (20 s).
+const RENEW_FAR: Duration = Duration::from_secs(8);
+/// Until such replicas are looked for again; how many places at a time; and of how many before leases are
+/// renewed again.
+const LOCATED: Duration = Duration::from_secs(15);
+const LOCATE_AT_ONCE: usize = 16;
+const LOCATED_TOGETHER: usize = 256;
 /// How long leases are kept for whoever comes back to wait.
 const LINGER: Duration = Duration::from_secs(30);
 /// Between two looks at what has to be renewed.
@@ -49,6 +62,22 @@ struct Watched {
     state: watch::Sender<State>,
     /// When the lease at each replica was granted.
     leases: BTreeMap<NodeId, Now>,
+    /// The replicas that were found where the view does not have them, and when they were looked for.
+    located: Option<(Now, Vec<Replica>)>,
+}
+
+impl Watched {
+    /// Who keeps the place: none while that is not known.
+    fn replicas(&self, place: &Place, view: &View) -> Vec<Replica> {
+        if view.knows_replicas(place) {
+            let replica = |member: &crate::overlay::view::Member| Replica {
+                peer: Arc::clone(&member.peer),
+                addresses: Arc::clone(&member.addresses),
+            };
+            return view.replicas(place).into_iter().map(replica).collect();
+        }
+        self.located.as_ref().map(|(_, replicas)| replicas.clone()).unwrap_or_default()
+    }
 }
 
 /// What those who wait see.
@@ -83,6 +112,7 @@ impl Watches {
             left: None,
             state: watch::Sender::default(),
             leases: BTreeMap::new(),
+            located: None,
         });
         watched.waiting += 1;
         watched.left = None;
@@ -112,24 +142,44 @@ impl Watches {
         }
     }
 
+    /// The places whose replicas are to be looked for.
+    fn to_locate(&self, view: &View, now: Now) -> Vec<Place> {
+        let places = self.places();
+        let is_old = |watched: &Watched| {
+            watched.located.as_ref().is_none_or(|(at, replicas)| {
+                now >= *at + if replicas.is_empty() { LOOK } else { LOCATED }
+            })
+        };
+        let far = places.iter().filter(|(place, _)| !view.knows_replicas(place));
+        let old = far.filter(|(_, watched)| is_old(watched)).map(|(place, _)| *place);
+        old.take(LOCATED_TOGETHER).collect()
+    }
+
+    /// They were.
+    fn located(&self, place: &Place, replicas: Vec<Replica>, now: Now) {
+        if let Some(watched) = self.places().get_mut(place) {
+            watched.located = Some((now, replicas));
+        }
+    }
+
     /// What to lease, and where, as the replicas are now.
-    fn wanted(&self, view: &View, now: Now) -> BTreeMap<NodeId, (Arc<Peer>, Vec<Place>)> {
+    fn wanted(&self, view: &View, now: Now) -> BTreeMap<NodeId, (Replica, Vec<Place>)> {
         let mut places = self.places();
         places.retain(|_, watched| watched.left.is_none_or(|left| now < left + LINGER));
-        let mut wanted: BTreeMap<NodeId, (Arc<Peer>, Vec<Place>)> = BTreeMap::new();
+        let mut wanted: BTreeMap<NodeId, (Replica, Vec<Place>)> = BTreeMap::new();
         for (place, watched) in places.iter_mut() {
-            let replicas = view.replicas(place);
-            watched.leases.retain(|id, _| replicas.iter().any(|member| member.peer.id == *id));
-            if replicas.iter().any(|member| !watched.leases.contains_key(&member.peer.id)) {
+            let replicas = watched.replicas(place, view);
+            let renew = if view.knows_replicas(place) { LEASE / 2 } else { RENEW_FAR };
+            watched.leases.retain(|id, _| replicas.iter().any(|replica| replica.peer.id == *id));
+            let is_leased = |replica: &Replica| watched.leases.contains_key(&replica.peer.id);
+            if replicas.is_empty() || !replicas.iter().all(is_leased) {
                 watched.state.send_if_modified(|state| std::mem::take(&mut state.leased));
             }
-            for member in replicas {
-                let granted = watched.leases.get(&member.peer.id);
-                if granted.is_none_or(|granted| now >= *granted + LEASE / 2) {
-                    let of_peer = wanted.entry(member.peer.id);
-                    let (_, places) =
-                        of_peer.or_insert_with(|| (Arc::clone(&member.peer), Vec::new()));
-                    places.push(*place);
+            for replica in replicas {
+                let granted = watched.leases.get(&replica.peer.id);
+                if granted.is_none_or(|granted| now >= *granted + renew) {
+                    let of_peer = wanted.entry(replica.peer.id);
+                    of_peer.or_insert_with(|| (replica, Vec::new())).1.push(*place);
                 }
             }
         }
@@ -142,8 +192,9 @@ impl Watches {
         for place in leased {
             let Some(watched) = places.get_mut(place) else { continue };
             let is_new = watched.leases.insert(replica, now).is_none();
-            let replicas = view.replicas(place);
-            let all = replicas.iter().all(|m| watched.leases.contains_key(&m.peer.id));
+            let replicas = watched.replicas(place, view);
+            let is_leased = |replica: &Replica| watched.leases.contains_key(&replica.peer.id);
+            let all = replicas.iter().all(is_leased);
             if is_new || all != watched.state.borrow().leased {
                 watched.state.send_modify(|state| {
                     state.changes += u64::from(is_new);
@@ -188,17 +239,27 @@ pub(crate) async fn keep(node: Arc<Node>) {
             continue;
         }
         let view = node.view.load_full();
+        let far = node.watches.to_locate(&view, node.now());
+        stream::iter(far).for_each_concurrent(LOCATE_AT_ONCE, |place| locate(&node, place)).await;
         let mut asking = Vec::new();
-        for (peer, places) in node.watches.wanted(&view, node.now()).into_values() {
+        for (replica, places) in node.watches.wanted(&view, node.now()).into_values() {
             let (node, view) = (Arc::clone(&node), Arc::clone(&view));
-            asking.push(async move { lease(&node, &view, &peer, &places).await });
+            asking.push(async move { lease(&node, &view, &replica, &places).await });
         }
         futures::future::join_all(asking).await;
     }
 }
 
+/// Looks for the replicas of a place.
+async fn locate(node: &Arc<Node>, place: Place) {
+    let asked = node.now();
+    let replicas = drive::run(node, Locate::new(place)).await;
+    node.watches.located(&place, replicas, asked);
+}
+
 /// Asks one replica for leases.
-async fn lease(node: &Arc<Node>, view: &View, peer: &Arc<Peer>, places: &[Place]) {
+async fn lease(node: &Arc<Node>, view: &View, replica: &Replica, places: &[Place]) {
+    let Replica { peer, addresses } = replica;
     for places in places.chunks(PLACES_MAX) {
         let lease_ms = u32::try_from(LEASE.as_millis()).unwrap_or(u32::MAX);
         let asked = node.now();
@@ -207,7 +268,8 @@ async fn lease(node: &Arc<Node>, view: &View, peer: &Arc<Peer>, places: &[Place]
             node.leases.grant(node.me.id, places.iter().copied(), LEASE, asked)
         } else {
             let request = Request::Watch { places: places.to_vec(), lease_ms };
-            matches!(question(node, peer, request, GRANT).await, Some(Ok(Reply::Watching)))
+            let reply = question_at(node, peer, addresses, request, GRANT).await;
+            matches!(reply, Some(Ok(Reply::Watching)))
         };
         if granted {
             node.watches.granted(view, peer.id, places, asked);

@@ -4,7 +4,7 @@ use base::{NodeId, Place};
 
 use super::Now;
 use super::detector::NEIGHBOURS;
-use crate::prefix::{BITS, shared_bits};
+use crate::prefix::{BITS, head};
 
 /// Most connections of a node: each costs some 200 kB and a little traffic.
 pub(crate) const CONNECTIONS_MAX: usize = 150;
@@ -46,36 +46,39 @@ fn choose(
     connections: &[Candidate],
     is_needed: impl Fn(&Candidate) -> (bool, bool),
 ) -> Option<NodeId> {
-    let mut by_distance: Vec<&Candidate> = connections.iter().collect();
-    if by_distance.len() <= NEIGHBOURS {
+    if connections.len() <= NEIGHBOURS {
         return None;
     }
-    by_distance.select_nth_unstable_by_key(NEIGHBOURS, |candidate| candidate.place.distance(me));
-    let rest = &by_distance[NEIGHBOURS..];
-    let mut by_age: Vec<&Candidate> = rest.to_vec();
-    by_age.sort_unstable_by_key(|candidate| (candidate.since, candidate.id));
+    let mine = head(me);
+    // What decides is in the first bits; they cost next to nothing to compare.
+    let heads: Vec<u128> = connections.iter().map(|candidate| head(&candidate.place)).collect();
+    let mut near: Vec<usize> = (0..connections.len()).collect();
+    near.select_nth_unstable_by_key(NEIGHBOURS, |at| heads[*at] ^ mine);
+    let mut by_age = near.split_off(NEIGHBOURS);
+    by_age.sort_unstable_by_key(|at| (connections[*at].since, heads[*at]));
     let mut met = [0; BITS + 1];
     // Those of whose distance there are enough older ones.
-    let young = by_age.into_iter().filter(|candidate| {
-        let older = &mut met[shared_bits(&candidate.place, me)];
+    let young = by_age.iter().filter(|at| {
+        let older = &mut met[(heads[**at] ^ mine).leading_zeros() as usize];
         *older += 1;
         *older > OLDEST_PER_DISTANCE
     });
     // Whoever shares most bits with a place is next to it in the order of places.
-    let mut places: Vec<&Place> = connections.iter().map(|candidate| &candidate.place).collect();
+    let mut places = heads.clone();
     places.sort_unstable();
-    let nearness = |place: &Place| {
+    let nearness = |place: u128| {
         let at = places.partition_point(|other| *other < place);
         let beside = [at.checked_sub(1), Some(at + 1)].into_iter().flatten();
-        beside.filter_map(|at| places.get(at)).map(|other| shared_bits(other, place)).max()
+        let beside = beside.filter_map(|at| places.get(at));
+        beside.map(|other| (other ^ place).leading_zeros()).max()
     };
-    let order = |candidate: &Candidate| {
+    let order = |at: &usize| {
+        let candidate = &connections[*at];
         let (wanted, busy) = is_needed(candidate);
-        (!wanted, !busy, nearness(&candidate.place), candidate.since, candidate.id)
+        (!wanted, !busy, nearness(heads[*at]), candidate.since, heads[*at])
     };
-    let spare = young.max_by_key(|candidate| order(candidate));
-    let youngest = || rest.iter().copied().max_by_key(|it| (it.since, it.id));
-    spare.or_else(youngest).map(|candidate| candidate.id)
+    let spare = young.max_by_key(|at| order(at)).or(by_age.last())?;
+    Some(connections[*spare].id)
 }
 
 #[cfg(test)]
@@ -84,6 +87,7 @@ mod tests {
 
     use super::*;
     use crate::overlay::view::tests::peer;
+    use crate::prefix::shared_bits;
 
     const NOW: Now = Duration::from_secs(2000);
 

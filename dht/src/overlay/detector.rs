@@ -42,7 +42,8 @@ pub(crate) const NEIGHBOURS: usize = 8;
 /// What is believed of one member.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Belief {
-    suspected: Option<Suspicion>,
+    /// Boxed, for hundreds are known and few of them suspected.
+    suspected: Option<Box<Suspicion>>,
     probed: Option<Now>,
 }
 
@@ -70,7 +71,7 @@ impl Belief {
 
     /// Something was heard at `last`: that ends a suspicion which is older. Whether it did.
     pub(crate) fn heard(&mut self, last: Now) -> bool {
-        let ended = self.suspected.is_some_and(|suspicion| last > suspicion.since);
+        let ended = self.suspected.as_ref().is_some_and(|suspicion| last > suspicion.since);
         if ended {
             self.suspected = None;
         }
@@ -80,9 +81,10 @@ impl Belief {
     /// A question to it was not answered, or its connection broke. Whether that is news.
     pub(crate) fn suspect(&mut self, now: Now) -> bool {
         let news = self.suspected.is_none();
-        let (since, patience) = (now, GONE_AFTER);
-        let new = Suspicion { began: now, since, patience, seconded: None };
-        self.suspected.get_or_insert(new);
+        self.suspected.get_or_insert_with(|| {
+            let (since, patience) = (now, GONE_AFTER);
+            Box::new(Suspicion { began: now, since, patience, seconded: None })
+        });
         news
     }
 
@@ -111,7 +113,7 @@ impl Belief {
 
     /// Whether it has been silent for too long.
     pub(crate) fn is_gone(&self, now: Now) -> bool {
-        self.suspected.is_some_and(|s| now.saturating_sub(s.since) >= s.patience)
+        self.suspected.as_ref().is_some_and(|s| now.saturating_sub(s.since) >= s.patience)
     }
 
     /// Whether it may be probed now, and if so, that it is.

@@ -14,6 +14,8 @@ use super::Now;
 /// Pulls under way at once: few enough to leave the air to others, and what one brings the next need
 /// not.
 const AT_ONCE: usize = 4;
+/// Pulls looked at for some that need no dialling, of the hundreds that may be owed.
+const LOOKED_AT: usize = 64;
 /// Within this time each member that keeps something with this node is compared with, if not for a
 /// better reason, and what differs is mended.
 pub(crate) const REPAIR_INTERVAL: Duration = Duration::from_secs(30);
@@ -47,6 +49,9 @@ pub(crate) enum PullEnd {
 #[derive(Debug, Default)]
 pub(crate) struct Filling {
     pulls: BTreeMap<NodeId, Pull>,
+    /// How many of them are under way, and how many are first ones.
+    running: usize,
+    firsts: usize,
     departed: Vec<Departed>,
     /// When each member was compared with last.
     compared: BTreeMap<NodeId, Now>,
@@ -138,22 +143,21 @@ impl Filling {
 
     /// A member is not there any more: nothing can be pulled from it.
     pub(crate) fn forget(&mut self, member: &NodeId) {
-        self.pulls.remove(member);
+        self.remove(member);
         self.compared.remove(member);
         self.done_with(member, Now::MAX);
     }
 
     /// Which pulls to begin now: those that need no dialling first.
     pub(crate) fn begin(&mut self, now: Now, is_connected: impl Fn(&NodeId) -> bool) -> Vec<Begin> {
-        let running = self.pulls.values().filter(|pull| pull.began.is_some()).count();
-        let free = AT_ONCE.saturating_sub(running);
+        let free = AT_ONCE.saturating_sub(self.running);
         let mut begun = Vec::new();
         if free == 0 || self.pulls.is_empty() {
             return begun;
         }
         let due = |pull: &Pull| pull.began.is_none() && pull.due <= now;
         let (mut next, mut later) = (Vec::new(), Vec::new());
-        for (from, _) in self.pulls.iter().filter(|(_, pull)| due(pull)) {
+        for (from, _) in self.pulls.iter().filter(|(_, pull)| due(pull)).take(LOOKED_AT) {
             if is_connected(from) {
                 next.push(*from);
             } else if later.len() < free {
@@ -166,6 +170,7 @@ impl Filling {
         for from in next.into_iter().chain(later).take(free) {
             let Some(pull) = self.pulls.get_mut(&from) else { continue };
             pull.began = Some(now);
+            self.running += 1;
             self.compared.insert(from, now);
             let scope = match (pull.gap, pull.thorough) {
                 (true, _) => Scope::Mine,
@@ -181,6 +186,7 @@ impl Filling {
     pub(crate) fn ended(&mut self, from: &NodeId, end: PullEnd, now: Now) -> Result<(), ()> {
         let Some(pull) = self.pulls.get_mut(from) else { return Ok(()) };
         let Some(began) = pull.began.take() else { return Ok(()) };
+        self.running -= 1;
         if end == PullEnd::NoRoom {
             pull.due = now + NO_ROOM_RETRY;
             return Ok(());
@@ -204,12 +210,19 @@ impl Filling {
         }
         // Something may have come up while it ran.
         if pull.due <= began {
-            self.pulls.remove(from);
+            self.remove(from);
         } else {
-            pull.first = false;
+            self.firsts -= usize::from(std::mem::take(&mut pull.first));
         }
         self.done_with(from, began);
         Ok(())
+    }
+
+    fn remove(&mut self, member: &NodeId) {
+        if let Some(pull) = self.pulls.remove(member) {
+            self.running -= usize::from(pull.began.is_some());
+            self.firsts -= usize::from(pull.first);
+        }
     }
 
     fn done_with(&mut self, member: &NodeId, since: Now) {
@@ -223,7 +236,7 @@ impl Filling {
 
     /// Whether something is to be pulled from a member.
     pub(crate) fn owes(&self, member: &NodeId) -> bool {
-        self.pulls.contains_key(member)
+        !self.pulls.is_empty() && self.pulls.contains_key(member)
     }
 
     /// What a view shows of all this, as far as one pull can change it.
@@ -233,17 +246,18 @@ impl Filling {
 
     /// Whether a member may hold what should be here.
     pub(crate) fn has_gap(&self, member: &NodeId) -> bool {
-        self.pulls.get(member).is_some_and(|pull| pull.gap)
+        !self.pulls.is_empty() && self.pulls.get(member).is_some_and(|pull| pull.gap)
     }
 
     /// All pulls owed now are the first ones of a node that looks around.
     pub(crate) fn mark_first(&mut self) {
         self.pulls.values_mut().for_each(|pull| pull.first = true);
+        self.firsts = self.pulls.len();
     }
 
     /// Whether one of the first pulls is still owed.
     pub(crate) fn owes_first(&self) -> bool {
-        self.pulls.values().any(|pull| pull.first)
+        self.firsts > 0
     }
 
     /// Where members were whose share is still being copied.

@@ -4,10 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::NodeId;
-
 use super::detector::Belief;
-use super::table::Row;
 use super::{Now, Peer};
 use crate::wire::Contact;
 
@@ -33,10 +30,16 @@ pub(super) struct Known {
 }
 
 impl Known {
-    pub(super) fn new(id: NodeId, addresses: &[SocketAddr], now: Now) -> Known {
+    /// One of whom somebody says that it is there.
+    pub(super) fn told_of(contact: &Contact, now: Now) -> Known {
+        let peer = Arc::new(Peer::new(contact.id, Default::default()));
+        Known::new(peer, contact.addresses.as_slice().into(), now)
+    }
+
+    pub(super) fn new(peer: Arc<Peer>, addresses: Arc<[SocketAddr]>, now: Now) -> Known {
         Known {
-            peer: Arc::new(Peer::new(id, Default::default())),
-            addresses: addresses.into(),
+            peer,
+            addresses,
             proven: false,
             connected: false,
             told: false,
@@ -63,15 +66,5 @@ impl Known {
     pub(super) fn is_uncertain(&self) -> bool {
         let in_touch = self.connected || self.parted;
         !self.proven || !in_touch || !self.belief.is_well()
-    }
-
-    /// As the choice of whom to know sees it.
-    pub(super) fn row(&self) -> Row {
-        Row {
-            id: self.peer.id,
-            place: self.peer.place,
-            connected: self.connected,
-            since: self.since,
-        }
     }
 }

@@ -1,5 +1,6 @@
 //! How long a peer's answers take: enough of a histogram to know when an answer is overdue.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -11,33 +12,31 @@ const HALF_LIFE: u32 = 512;
 /// Answers between two looks for the percentile.
 const REFRESH: u32 = 32;
 
-/// A histogram that forgets.
+/// A histogram that forgets. It takes no room before the first answer: of the hundreds a node knows it asks
+/// few.
+#[derive(Debug, Default)]
+pub(crate) struct Latencies(OnceLock<Box<Histogram>>);
+
 #[derive(Debug)]
-pub(crate) struct Latencies {
+struct Histogram {
     buckets: [AtomicU32; BUCKETS],
     count: AtomicU32,
     p99_micros: AtomicU32,
 }
 
-impl Default for Latencies {
-    fn default() -> Latencies {
-        let buckets = std::array::from_fn(|_| AtomicU32::new(0));
-        Latencies { buckets, count: AtomicU32::new(0), p99_micros: AtomicU32::new(0) }
-    }
-}
-
 impl Latencies {
     /// Takes note of an answer. Threads may lose each other's: it is a statistic.
     pub(crate) fn record(&self, took: Duration) {
-        self.buckets[bucket_of(took)].fetch_add(1, Ordering::Relaxed);
-        let count = self.count.fetch_add(1, Ordering::Relaxed) + 1;
+        let Histogram { buckets, count, p99_micros } = &**self.0.get_or_init(Box::default);
+        buckets[bucket_of(took)].fetch_add(1, Ordering::Relaxed);
+        let count = count.fetch_add(1, Ordering::Relaxed) + 1;
         if count.is_multiple_of(REFRESH) || count == 1 {
             let p99 = self.quantile(0.99).unwrap_or_default();
             let micros = u32::try_from(p99.as_micros()).unwrap_or(u32::MAX);
-            self.p99_micros.store(micros, Ordering::Relaxed);
+            p99_micros.store(micros, Ordering::Relaxed);
         }
         if count.is_multiple_of(HALF_LIFE) {
-            for bucket in &self.buckets {
+            for bucket in buckets {
                 bucket.store(bucket.load(Ordering::Relaxed) / 2, Ordering::Relaxed);
             }
         }
@@ -45,14 +44,15 @@ impl Latencies {
 
     /// The 99th percentile; `None` before the first answer.
     pub(crate) fn p99(&self) -> Option<Duration> {
-        let micros = self.p99_micros.load(Ordering::Relaxed);
+        let micros = self.0.get()?.p99_micros.load(Ordering::Relaxed);
         (micros > 0).then(|| Duration::from_micros(u64::from(micros)))
     }
 
     /// The upper edge of the bucket in which this part of the answers lies.
     pub(crate) fn quantile(&self, part: f64) -> Option<Duration> {
+        let histogram = self.0.get()?;
         let counts: [u32; BUCKETS] =
-            std::array::from_fn(|at| self.buckets[at].load(Ordering::Relaxed));
+            std::array::from_fn(|at| histogram.buckets[at].load(Ordering::Relaxed));
         let all: u32 = counts.iter().sum();
         let wanted = f64::from(all) * part;
         let mut seen = 0;
@@ -61,6 +61,13 @@ impl Latencies {
             seen > 0 && f64::from(seen) >= wanted
         })?;
         Some(upper_edge(at))
+    }
+}
+
+impl Default for Histogram {
+    fn default() -> Histogram {
+        let buckets = std::array::from_fn(|_| AtomicU32::new(0));
+        Histogram { buckets, count: AtomicU32::new(0), p99_micros: AtomicU32::new(0) }
     }
 }
 

@@ -1,6 +1,8 @@
 //! [`Membership`]: who is in the overlay, from what the link says, from probes and from time.
 
 mod crowd;
+mod departing;
+mod looking;
 mod meeting;
 mod probing;
 
@@ -8,7 +10,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::limits::REPLICAS;
 use base::{NodeId, Place};
 
 use self::crowd::Crowd;
@@ -19,39 +20,23 @@ use super::guests::Guests;
 use super::known::{Known, REDIAL};
 use super::lost::Lost;
 use super::roster::Roster;
-use super::subtree::around;
 use super::view::{Member, View};
 use super::{Now, Peer};
 use crate::link::{LinkEvent, Strange};
-use crate::prefix::Prefix;
-use crate::wire::{Bye, Contact, MEMBERS_MAX, Notice, Rumour};
+use crate::wire::{Bye, Contact, Notice};
 
 /// How long one of whom others told is tried to be reached.
 const HEARSAY: Duration = Duration::from_secs(5);
 /// Members of whom others told, waiting to be proven by a connection.
 const CLAIMS_MAX: usize = 512;
-/// One that never gives what it has keeps a newcomer from vouching for anything no longer than this.
-const FIRST_PULLS: Duration = Duration::from_secs(15);
-/// Until a node that ought to meet others, and meets nobody, believes to be alone.
-const EXPECTED: Duration = Duration::from_secs(10);
-/// Until another member is asked who is there, if the one that was asked does not know.
-const ASK_AGAIN: Duration = Duration::from_millis(300);
 /// Looking around for others, once there is one to ask, takes no longer.
 const JOINING: Duration = Duration::from_millis(2500);
-/// The same in a crowd, where others have to be asked, one closer than the other, and hundreds met.
-const JOINING_CROWD: Duration = Duration::from_secs(8);
-/// An answer that names so many may not name all: it has room for as many, and leaves out who asks, who
-/// answers and who is suspected.
-const MANY: usize = MEMBERS_MAX * 3 / 4;
-/// Members that are told of one that is gone. Each of them looks by itself and tells as many others: all
-/// hear of it in a few steps, and nobody has to tell hundreds.
-const TOLD: usize = 16;
 
 /// A view of more members than this is published no oftener than once in this time: in a crowd something
 /// changes all the time, and each view is made of everybody.
 const VIEW_LARGE: usize = 128;
 const VIEW_PAUSE: Duration = Duration::from_millis(100);
-const VIEW_PAUSE_CROWD: Duration = Duration::from_millis(300);
+const VIEW_PAUSE_CROWD: Duration = Duration::from_millis(500);
 
 /// What happened.
 #[derive(Debug)]
@@ -151,6 +136,9 @@ pub(crate) struct Membership {
     /// While it looks around: whether one that was asked knows too many to name all, and who was asked.
     many: bool,
     asked: BTreeSet<NodeId>,
+    /// In a crowd: whether the closest were found, and one of them has told of all that are near.
+    found: bool,
+    whole: bool,
     next_round: Now,
     rng: fastrand::Rng,
     changed: bool,
@@ -169,7 +157,7 @@ impl Membership {
         let mut roster = Roster::new(me.place);
         for contact in remembered.iter().filter(|contact| contact.id != me.id) {
             let belief = Belief::remembered(Now::ZERO);
-            let new = Known::new(contact.id, &contact.addresses, Now::ZERO);
+            let new = Known::told_of(contact, Now::ZERO);
             let redial = Now::ZERO;
             roster.insert(Known { proven: true, belief, redial, ..new });
         }
@@ -194,6 +182,8 @@ impl Membership {
             crowd: None,
             many: false,
             asked: BTreeSet::new(),
+            found: false,
+            whole: false,
             next_round: ROUND,
             rng: fastrand::Rng::with_seed(seed),
             changed: true,
@@ -226,7 +216,8 @@ impl Membership {
                 self.refresh(id, out);
                 // Where not everybody is known, no two know the same.
                 if self.crowd.is_none() && self.exchanges.compare(digest == self.digest, now) {
-                    self.exchange(id, None, out);
+                    let near = self.where_to_look();
+                    self.exchange(id, near, out);
                 }
             }
             Event::Exchanged { from, near, answer } => self.exchanged(from, near, answer, now, out),
@@ -360,174 +351,8 @@ impl Membership {
         self.crowd_tick(now, out);
     }
 
-    /// Whether it has looked around for long enough, or has met all it was told of.
-    fn settle(&mut self, now: Now, out: &mut Vec<Command>) {
-        if !self.first_until.is_zero() && (now >= self.first_until || !self.filling.owes_first()) {
-            self.first_until = Now::ZERO;
-            self.changed = true;
-        }
-        let Some(until) = self.settling else { return };
-        let connected: Vec<NodeId> = self.roster.connected().map(|known| known.peer.id).collect();
-        let next = if self.exchanged { self.closest_not_asked() } else { None };
-        if (!self.exchanged || next.is_some()) && self.ask_again <= now {
-            self.ask_again = now + ASK_AGAIN;
-            let any = || self.rng.choice(&connected).copied();
-            if let Some(id) = next.or_else(any) {
-                self.exchange(id, None, out);
-            }
-        }
-        // Who ought to meet others and met nobody waits for longer before it believes to be alone.
-        let until = match self.expects_others && connected.is_empty() {
-            true => until.max(EXPECTED),
-            false => until,
-        };
-        let met_all = self.exchanged
-            && next.is_none()
-            && !connected.is_empty()
-            && self.roster.values().all(Known::needs_no_waiting);
-        if met_all || now >= until {
-            self.settling = None;
-            self.was_alone = false;
-            self.asked.clear();
-            (self.changed, self.next_view) = (true, Now::ZERO);
-            self.filling.mark_first();
-            self.first_until = now + FIRST_PULLS;
-        }
-    }
-
-    /// As after a start, with those known who were there before.
-    fn awoke(&mut self, now: Now, out: &mut Vec<Command>) {
-        self.settling = Some(now + JOINING);
-        self.exchanged = false;
-        let proven: Vec<NodeId> = self.roster.proven().map(|known| known.peer.id).collect();
-        for id in proven {
-            self.filling.owe(id, true, now);
-            self.probe(id, now, out);
-        }
-        let connected: Vec<NodeId> = self.roster.connected().map(|known| known.peer.id).collect();
-        if let Some(id) = self.rng.choice(connected) {
-            self.exchange(id, None, out);
-        }
-        self.changed = true;
-    }
-
-    /// Of the closest members one that was not asked yet who is there, if that is to be known: another who
-    /// knows many names those it knows best, and the closest know best who else is close.
-    fn closest_not_asked(&self) -> Option<NodeId> {
-        if !self.many {
-            return None;
-        }
-        let distance = |known: &&Known| known.peer.place.distance(&self.me.place);
-        let mut closest: Vec<&Known> = self.roster.connected().collect();
-        if closest.len() > REPLICAS {
-            closest.select_nth_unstable_by_key(REPLICAS, distance);
-            closest.truncate(REPLICAS);
-        }
-        let next = closest.into_iter().filter(|known| !self.asked.contains(&known.peer.id));
-        next.min_by_key(distance).map(|known| known.peer.id)
-    }
-
-    /// Another member has told whom it knows, or not.
-    fn exchanged(
-        &mut self,
-        from: NodeId,
-        near: Option<Place>,
-        answer: Option<Acquaintance>,
-        now: Now,
-        out: &mut Vec<Command>,
-    ) {
-        // Whoever looks around itself does not know everybody yet.
-        let Some(Acquaintance { contacts, settled, more }) = answer else { return };
-        if more && settled && self.crowd.is_none() {
-            self.crowd = Some(Crowd::new(now));
-        }
-        if near.is_none() {
-            self.exchanged |= settled;
-            if let Some(until) = self.settling {
-                self.asked.insert(from);
-                if contacts.len() >= MANY && !self.many {
-                    self.many = true;
-                    self.settling = Some(until.max(now + JOINING_CROWD));
-                }
-            } else if settled {
-                self.look_after(&contacts, now, out);
-            }
-        }
-        let mut gaps = None;
-        for contact in contacts {
-            if let Some(known) = self.roster.get_mut(&contact.id) {
-                known.told |= settled;
-            } else {
-                self.learned(contact, &mut gaps, now, out);
-            }
-        }
-    }
-
-    fn exchange(&self, id: NodeId, near: Option<Place>, out: &mut Vec<Command>) {
-        if let Some(known) = self.roster.get(&id) {
-            out.push(Command::Exchange(Arc::clone(&known.peer), near));
-        }
-    }
-
-    /// A member is gone, or has left: others keep what it kept.
-    fn departed(&mut self, id: NodeId, left: bool, now: Now, out: &mut Vec<Command>) {
-        let Some(known) = self.roster.remove(&id) else { return };
-        // What was its share is copied at once, and that takes a view without it.
-        (self.changed, self.next_view) = (true, Now::ZERO);
-        self.filling.forget(&id);
-        out.push(Command::Disconnect(id));
-        if !known.proven {
-            return;
-        }
-        self.may_copy = true;
-        self.gain_share_of(&known, now);
-        if left {
-            out.push(Command::Report(News::Left(id)));
-            return;
-        }
-        out.push(Command::Report(News::Gone(id)));
-        if known.start.is_some() {
-            let rumour = Notice::Rumour(Rumour { about: id, gone: true });
-            let told = self.confidants(&known.peer.place, TOLD, id);
-            out.extend(told.iter().map(|peer| Command::Notify(peer.id, rumour.clone())));
-        }
-        self.lost.add(known.contact(), now);
-    }
-
-    /// What a departed member kept, this node may have to keep now.
-    fn gain_share_of(&mut self, gone: &Known, now: Now) {
-        let others: Vec<&Arc<Peer>> = self.roster.proven().map(|known| &known.peer).collect();
-        // Where there were no more than three nothing is gained, but one copy of two may be lost: those
-        // who are left see to it that both have all.
-        let places = others.iter().map(|peer| &peer.place).chain([&gone.peer.place]);
-        let subtree = around(self.me.place, places);
-        if !subtree.contains(&gone.peer.place) {
-            return;
-        }
-        let near = others.iter().filter(|peer| subtree.contains(&peer.place));
-        let near: BTreeSet<NodeId> = near.map(|peer| peer.id).collect();
-        // One that is gone was silent for longer than a Wi-Fi scan; who left said so.
-        self.filling.departed(gone.peer.place, near, now);
-    }
-
-    /// The members that are well and may keep something with this node.
-    fn neighbours(&self) -> Vec<NodeId> {
-        let (near, well) = (self.subtree(), self.well());
-        let near = well.filter(|known| near.contains(&known.peer.place) && known.start.is_some());
-        near.map(|known| known.peer.id).collect()
-    }
-
-    /// Where all lies that this node keeps, and all members are that keep something with it.
-    fn subtree(&self) -> Prefix {
-        around(self.me.place, self.well().map(|known| &known.peer.place))
-    }
-
-    fn well(&self) -> impl Iterator<Item = &Known> {
-        self.roster.proven().filter(|known| known.belief.is_well())
-    }
-
     fn view(&mut self) -> View {
-        let members = self.roster.proven().map(|known| Member {
+        let members = self.roster.in_order().map(|known| Member {
             peer: Arc::clone(&known.peer),
             addresses: Arc::clone(&known.addresses),
             well: known.belief.is_well(),

@@ -2,64 +2,80 @@
 //! or goes, as in a crowd something happens to one of hundreds all the time.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
-use base::{Distance, NodeId, Place};
+use base::{NodeId, Place};
 
-use super::Peer;
 use super::detector::NEIGHBOURS;
 use super::known::Known;
-use super::table::{self, NEAR_MAX};
+use super::subtree::around_bits;
+use super::table::{self, NEAR_MAX, Row};
+use crate::prefix::{Prefix, head};
+
+/// Of the closest members in a crowd those that may have kept before what this node keeps now, wherever they
+/// come from: of an overlay that a twentieth of these come from, the three closest to any place.
+const VERY_NEAR: usize = NEAR_MAX / 4;
 
 /// Those known: members, and some of whom others told.
 #[derive(Debug)]
 pub(super) struct Roster {
     me: Place,
-    all: BTreeMap<NodeId, Known>,
-    /// How many of them were never met, and how many are connected.
-    claims: usize,
+    /// Those connected first. Beside that they come as it happens, but alike for the same events.
+    all: Vec<Known>,
+    /// The first bits of how far each of them is, in the same order.
+    distances: Vec<u128>,
+    /// Where each is.
+    at: BTreeMap<NodeId, usize>,
+    /// How many of them are connected, and how many were never met.
     connected: usize,
+    claims: usize,
     /// Those of whom time decides something; some of them may not be so any more.
     uncertain: BTreeSet<NodeId>,
     /// `None` when a member came or went since.
-    shape: Option<Arc<Shape>>,
+    shape: Option<Shape>,
 }
 
-/// Where the members are.
-#[derive(Debug)]
+/// How close the members are.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Shape {
-    /// Everybody.
-    pub(super) members: Vec<Arc<Peer>>,
-    /// How many of them, at the front and in order, are the closest to this node.
-    pub(super) neighbours: usize,
+    me: u128,
     /// How far the closest members reach that are known in any case; `None` if all are.
-    pub(super) near: Option<Distance>,
+    near: Option<u128>,
+    /// The same of those from whom all is copied that this node should have.
+    very_near: Option<u128>,
     /// How many bits a place shares with this node's if its replicas are among those known.
     pub(super) known_bits: usize,
 }
 
 impl Roster {
     pub(super) fn new(me: Place) -> Roster {
-        let (all, uncertain) = (BTreeMap::new(), BTreeSet::new());
-        Roster { me, all, claims: 0, connected: 0, uncertain, shape: None }
+        Roster {
+            me,
+            all: Vec::new(),
+            distances: Vec::new(),
+            at: BTreeMap::new(),
+            connected: 0,
+            claims: 0,
+            uncertain: BTreeSet::new(),
+            shape: None,
+        }
     }
 
     pub(super) fn get(&self, id: &NodeId) -> Option<&Known> {
-        self.all.get(id)
+        self.at.get(id).map(|at| &self.all[*at])
     }
 
     /// To change what is believed of one, not whether it was met or is connected. One that is uncertain from
     /// now on is to be [doubted](Roster::doubt).
     pub(super) fn get_mut(&mut self, id: &NodeId) -> Option<&mut Known> {
-        self.all.get_mut(id)
+        self.at.get(id).map(|at| &mut self.all[*at])
     }
 
     pub(super) fn contains(&self, id: &NodeId) -> bool {
-        self.all.contains_key(id)
+        self.at.contains_key(id)
     }
 
     pub(super) fn values(&self) -> impl Iterator<Item = &Known> + Clone {
-        self.all.values()
+        self.all.iter()
     }
 
     /// The members.
@@ -67,8 +83,13 @@ impl Roster {
         self.values().filter(|known| known.proven)
     }
 
+    /// The members in the order of their ids.
+    pub(super) fn in_order(&self) -> impl Iterator<Item = &Known> {
+        self.at.values().map(|at| &self.all[*at]).filter(|known| known.proven)
+    }
+
     pub(super) fn connected(&self) -> impl Iterator<Item = &Known> + Clone {
-        self.values().filter(|known| known.connected)
+        self.all[..self.connected].iter()
     }
 
     /// How many are connected.
@@ -78,11 +99,12 @@ impl Roster {
 
     /// One is not connected any more; whether it was.
     pub(super) fn disconnect(&mut self, id: &NodeId) -> bool {
-        let Some(known) = self.all.get_mut(id).filter(|known| known.connected) else {
+        let Some(at) = self.at.get(id).copied().filter(|at| *at < self.connected) else {
             return false;
         };
-        known.connected = false;
+        self.all[at].connected = false;
         self.connected -= 1;
+        self.swap(at, self.connected);
         true
     }
 
@@ -96,32 +118,54 @@ impl Roster {
         self.claims
     }
 
+    /// In place of what was known of it before.
     pub(super) fn insert(&mut self, known: Known) {
-        let id = known.peer.id;
+        let (id, connected) = (known.peer.id, known.connected);
+        self.remove(&id);
         if known.is_uncertain() {
             self.uncertain.insert(id);
         }
-        self.count(&known, 1);
-        if let Some(before) = self.all.insert(id, known) {
-            self.count(&before, -1);
+        self.claims += usize::from(!known.proven);
+        self.shape = self.shape.filter(|_| !known.proven);
+        self.distances.push(head(&known.peer.place) ^ head(&self.me));
+        self.all.push(known);
+        let at = self.all.len() - 1;
+        self.at.insert(id, at);
+        if connected {
+            self.swap(at, self.connected);
+            self.connected += 1;
         }
     }
 
     pub(super) fn remove(&mut self, id: &NodeId) -> Option<Known> {
-        let known = self.all.remove(id)?;
+        self.disconnect_keeping_word(id);
+        let at = self.at.get(id).copied()?;
+        self.swap(at, self.all.len() - 1);
+        self.at.remove(id);
+        self.distances.pop();
+        let known = self.all.pop()?;
         self.uncertain.remove(id);
-        self.count(&known, -1);
+        self.claims -= usize::from(!known.proven);
+        self.shape = self.shape.filter(|_| !known.proven);
         Some(known)
     }
 
-    fn count(&mut self, known: &Known, change: isize) {
-        if known.proven {
-            self.shape = None;
-        } else {
-            self.claims = self.claims.saturating_add_signed(change);
+    /// Puts one behind those that are connected, though what is known of it still says that it is.
+    fn disconnect_keeping_word(&mut self, id: &NodeId) {
+        if let Some(at) = self.at.get(id).copied().filter(|at| *at < self.connected) {
+            self.connected -= 1;
+            self.swap(at, self.connected);
         }
-        if known.connected {
-            self.connected = self.connected.saturating_add_signed(change);
+    }
+
+    fn swap(&mut self, a: usize, b: usize) {
+        if a == b {
+            return;
+        }
+        self.all.swap(a, b);
+        self.distances.swap(a, b);
+        for at in [a, b] {
+            self.at.insert(self.all[at].peer.id, at);
         }
     }
 
@@ -132,59 +176,86 @@ impl Roster {
 
     /// All of whom time decides something.
     pub(super) fn uncertain(&mut self) -> Vec<NodeId> {
-        let all = &self.all;
-        self.uncertain.retain(|id| all.get(id).is_some_and(Known::is_uncertain));
+        let (all, at) = (&self.all, &self.at);
+        self.uncertain.retain(|id| at.get(id).is_some_and(|at| all[*at].is_uncertain()));
         self.uncertain.iter().copied().collect()
     }
 
-    /// Where the members are.
-    pub(super) fn shape(&mut self) -> Arc<Shape> {
-        if let Some(shape) = &self.shape {
-            return Arc::clone(shape);
+    /// How close the members are.
+    pub(super) fn shape(&mut self) -> Shape {
+        if let Some(shape) = self.shape {
+            return shape;
         }
-        let shape = Arc::new(self.new_shape());
-        self.shape = Some(Arc::clone(&shape));
+        let mut far: Vec<u128> = self.members_at().map(|(distance, _)| distance).collect();
+        let near = (far.len() > NEAR_MAX).then(|| *far.select_nth_unstable(NEAR_MAX).1);
+        let known_bits = near.map_or(0, |_| table::known_bits(far.iter().take(NEAR_MAX).copied()));
+        let very_near = near.map(|_| *far[..NEAR_MAX].select_nth_unstable(VERY_NEAR).1);
+        let shape = Shape { me: head(&self.me), near, very_near, known_bits };
+        self.shape = Some(shape);
         shape
     }
 
-    fn new_shape(&self) -> Shape {
-        let me = &self.me;
-        let mut by_distance: Vec<(Distance, &Arc<Peer>)> =
-            self.proven().map(|known| (known.peer.place.distance(me), &known.peer)).collect();
-        let near = (by_distance.len() > NEAR_MAX)
-            .then(|| by_distance.select_nth_unstable_by_key(NEAR_MAX, |(far, _)| *far).1.0);
-        let places = by_distance.iter().take(NEAR_MAX).map(|(_, peer)| &peer.place);
-        let known_bits = near.map_or(0, |_| table::known_bits(me, places));
-        let neighbours = NEIGHBOURS.min(by_distance.len());
+    /// The closest members, closest first; and the others.
+    pub(super) fn split(&self) -> (Vec<&Known>, Vec<&Known>) {
+        let mut near: Vec<(u128, usize)> = self.members_at().collect();
+        let neighbours = NEIGHBOURS.min(near.len());
         if neighbours > 0 {
-            by_distance.select_nth_unstable_by_key(neighbours - 1, |(far, _)| *far);
-            by_distance[..neighbours].sort_unstable_by_key(|(far, _)| *far);
+            near.select_nth_unstable(neighbours - 1);
+            near[..neighbours].sort_unstable();
         }
-        let members = by_distance.into_iter().map(|(_, peer)| Arc::clone(peer)).collect();
-        Shape { members, neighbours, near, known_bits }
+        let far = near.split_off(neighbours);
+        let known = |(_, at): (u128, usize)| &self.all[at];
+        (near.into_iter().map(known).collect(), far.into_iter().map(known).collect())
+    }
+
+    /// Whom to forget for a newcomer, if there is one for whom: see [`table::forgettable`].
+    pub(super) fn forgettable(&mut self, is_near: bool) -> Option<NodeId> {
+        let near = self.shape().near?;
+        let row = |(distance, at): (u128, usize)| {
+            let Known { connected, since, .. } = self.all[at];
+            Row { at, distance, connected, since }
+        };
+        let at = table::forgettable(self.members_at().map(row), near, is_near)?;
+        Some(self.all[at].peer.id)
+    }
+
+    /// Where all lies that this node keeps, and all members are that keep something with it and are well.
+    pub(super) fn subtree(&self) -> Prefix {
+        let well = self.members_at().filter(|(_, at)| self.all[*at].belief.is_well());
+        around_bits(self.me, well.map(|(distance, _)| distance.leading_zeros() as usize))
+    }
+
+    /// How far each member is, and where.
+    fn members_at(&self) -> impl Iterator<Item = (u128, usize)> {
+        let distances = self.distances.iter().copied().enumerate();
+        let members = distances.filter(|(at, _)| self.all[*at].proven);
+        members.map(|(at, distance)| (distance, at))
     }
 }
 
 impl Shape {
-    /// The closest members, closest first; and the others.
-    pub(super) fn split(&self) -> (&[Arc<Peer>], &[Arc<Peer>]) {
-        self.members.split_at(self.neighbours)
+    /// Whether a place is among the closest, all of whom are known.
+    pub(super) fn is_near(&self, place: &Place) -> bool {
+        self.near.is_none_or(|limit| head(place) ^ self.me < limit)
     }
 
-    /// Whether a place at this distance is among the closest, all of whom are known.
-    pub(super) fn is_near(&self, distance: &Distance) -> bool {
-        self.near.is_none_or(|limit| *distance < limit)
+    /// Whether a place is among the closest of these.
+    pub(super) fn is_very_near(&self, place: &Place) -> bool {
+        self.very_near.is_none_or(|limit| head(place) ^ self.me < limit)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use base::Distance;
+    use proptest::prelude::*;
+
     use super::*;
     use crate::overlay::Now;
     use crate::overlay::view::tests::peer;
 
     fn known(n: u64, proven: bool) -> Known {
-        let new = Known::new(peer(n).id, &[], Now::ZERO);
+        let new = Known::new(peer(n), [].into(), Now::ZERO);
         Known { proven, connected: proven, ..new }
     }
 
@@ -202,7 +273,8 @@ mod tests {
         assert_eq!((roster.members(), roster.claims(), roster.connections()), (10, 8, 10));
         assert!(roster.disconnect(&peer(1).id) && !roster.disconnect(&peer(1).id));
         assert_eq!((roster.connections(), roster.connected().count()), (9, 9));
-        assert_eq!(roster.shape().members.len(), 10);
+        assert_eq!(roster.split().0.len() + roster.split().1.len(), 10);
+        assert!(roster.in_order().map(|known| known.peer.id).is_sorted());
         roster.doubt(peer(1).id);
         assert_eq!(roster.uncertain().len(), 9, "it is not connected");
     }
@@ -212,15 +284,43 @@ mod tests {
         let me = peer(0).place;
         let mut roster = Roster::new(me);
         (1..=400).for_each(|n| roster.insert(known(n, true)));
-        let shape = roster.shape();
         let mut all: Vec<Distance> = (1..=400).map(|n| peer(n).place.distance(&me)).collect();
         all.sort_unstable();
-        let (near, far) = shape.split();
-        let distances: Vec<Distance> = near.iter().map(|p| p.place.distance(&me)).collect();
+        let (near, far) = roster.split();
+        let distances: Vec<Distance> = near.iter().map(|k| k.peer.place.distance(&me)).collect();
         assert_eq!(distances, all[..NEIGHBOURS]);
         assert_eq!(near.len() + far.len(), 400);
-        assert_eq!(all.iter().filter(|far| shape.is_near(far)).count(), NEAR_MAX);
-        roster.remove(&peer(7).id);
-        assert_eq!(roster.shape().members.len(), 399, "made anew");
+        let shape = roster.shape();
+        let is_near = |n: &u64| shape.is_near(&peer(*n).place);
+        assert_eq!((1..=400).filter(is_near).count(), NEAR_MAX);
+        (1..=200).for_each(|n| drop(roster.remove(&peer(n).id)));
+        assert!((1..=400).all(|n| roster.shape().is_near(&peer(n).place)), "made anew");
+    }
+
+    proptest! {
+        #[test]
+        fn each_is_where_it_is_looked_for(steps in prop::collection::vec((0..24u64, 0..4u8), 0..200)) {
+            let mut roster = Roster::new(peer(99).place);
+            let mut model: BTreeMap<NodeId, bool> = BTreeMap::new();
+            for (n, what) in steps {
+                let id = peer(n).id;
+                match what {
+                    0 => prop_assert_eq!(roster.remove(&id).is_some(), model.remove(&id).is_some()),
+                    1 => prop_assert_eq!(roster.disconnect(&id), model.get_mut(&id).is_some_and(std::mem::take)),
+                    _ => {
+                        roster.insert(known(n, what == 2));
+                        model.insert(id, what == 2);
+                    }
+                }
+                for (id, connected) in &model {
+                    let known = roster.get(id).unwrap();
+                    prop_assert_eq!((known.peer.id, known.connected), (*id, *connected));
+                }
+                let connected: BTreeSet<NodeId> = roster.connected().map(|k| k.peer.id).collect();
+                let expected = model.iter().filter(|(_, connected)| **connected);
+                prop_assert_eq!(connected, expected.map(|(id, _)| *id).collect::<BTreeSet<_>>());
+                prop_assert_eq!(roster.values().count(), model.len());
+            }
+        }
     }
 }

@@ -13,11 +13,15 @@ use crate::prefix::{BITS, Prefix, shared_bits};
 /// The subtree that holds all places `of` keeps, and the [`REPLICAS`] and one more that are closest to
 /// each of them, when these are the members. `of` may be one of them.
 pub(crate) fn around<'a>(of: Place, members: impl Iterator<Item = &'a Place>) -> Prefix {
-    // How many members share exactly so many first bits with `of`: those of the sibling subtree.
+    let others = members.filter(|place| **place != of);
+    around_bits(of, others.map(|place| shared_bits(place, &of)))
+}
+
+/// The same, of how many first bits each of the other members shares with `of`.
+pub(crate) fn around_bits(of: Place, shared: impl Iterator<Item = usize>) -> Prefix {
+    // Those that share exactly so many are the sibling subtree.
     let mut siblings = [0usize; BITS + 1];
-    for place in members.filter(|place| **place != of) {
-        siblings[shared_bits(place, &of)] += 1;
-    }
+    shared.for_each(|bits| siblings[bits.min(BITS)] += 1);
     let dense = |count: &usize| *count > REPLICAS;
     let mut depth = siblings.iter().position(|count| !dense(count)).unwrap_or(BITS);
     // Within the subtree there must be enough of them, too.

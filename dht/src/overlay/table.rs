@@ -5,10 +5,7 @@
 //! replicas of any place near it; and of the others those it is connected to, who are spread over the
 //! whole space, and some more who came first. Any place is near somebody it is connected to.
 
-use base::{Distance, NodeId, Place};
-
 use super::Now;
-use crate::prefix::shared_bits;
 
 /// Members known at most: far more than an event has.
 pub(crate) const KNOWN_MAX: usize = 512;
@@ -18,8 +15,10 @@ pub(crate) const NEAR_MAX: usize = 256;
 /// A member, as the choice sees it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Row {
-    pub(crate) id: NodeId,
-    pub(crate) place: Place,
+    /// Which one.
+    pub(crate) at: usize,
+    /// The first bits of how far it is.
+    pub(crate) distance: u128,
     pub(crate) connected: bool,
     /// Since when it is known.
     pub(crate) since: Now,
@@ -29,45 +28,50 @@ pub(crate) struct Row {
 /// first to whom there is no connection, and of these who came last: that one has been of use for the
 /// shortest time. `near`: how far the near ones reach; `is_near`: whether the newcomer is one.
 pub(crate) fn forgettable(
-    me: &Place,
     known: impl Iterator<Item = Row>,
-    near: Option<Distance>,
+    near: u128,
     is_near: bool,
-) -> Option<NodeId> {
-    let near = near?;
-    let far = known.filter(|row| row.place.distance(me) >= near);
+) -> Option<usize> {
+    let far = known.filter(|row| row.distance >= near);
     // Only for one that is near a connection is given up.
     let spare = far.filter(|row| is_near || !row.connected);
-    spare.max_by_key(|row| (!row.connected, row.since)).map(|row| row.id)
+    spare.max_by_key(|row| (!row.connected, row.since)).map(|row| row.at)
 }
 
-/// How many bits a place has to share with `me` for its replicas to be among those known, when the near
-/// ones are at these places.
-pub(crate) fn known_bits<'a>(me: &Place, near: impl Iterator<Item = &'a Place>) -> usize {
-    near.map(|place| shared_bits(me, place)).min().map_or(0, |bits| bits + 1)
+/// How many bits a place has to share with a node's for its replicas to be among those known, when the near
+/// ones are so far.
+pub(crate) fn known_bits(near: impl Iterator<Item = u128>) -> usize {
+    near.max().map_or(0, |distance| distance.leading_zeros() as usize + 1)
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
+    use base::Place;
+
     use super::*;
     use crate::overlay::view::tests::peer;
+    use crate::prefix::{head, shared_bits};
 
-    fn row(n: u64) -> Row {
-        let peer = peer(n);
-        let since = Duration::from_secs(n);
-        Row { id: peer.id, place: peer.place, connected: n.is_multiple_of(2), since }
+    fn place(n: usize) -> Place {
+        peer(n as u64).place
     }
 
-    fn near_limit(me: &Place, known: &[Row]) -> Distance {
-        let mut distances: Vec<Distance> = known.iter().map(|row| row.place.distance(me)).collect();
+    /// How the node 0 sees it.
+    fn row(n: usize) -> Row {
+        let distance = head(&place(n)) ^ head(&place(0));
+        let since = Duration::from_secs(n as u64);
+        Row { at: n, distance, connected: n.is_multiple_of(2), since }
+    }
+
+    fn near_limit(known: &[Row]) -> u128 {
+        let mut distances: Vec<u128> = known.iter().map(|row| row.distance).collect();
         *distances.select_nth_unstable(NEAR_MAX).1
     }
 
     #[test]
     fn of_any_number_the_closest_are_known() {
-        let me = peer(0).place;
         let all: Vec<Row> = (1..5000).map(row).collect();
         let mut known: Vec<Row> = Vec::new();
         for row in &all {
@@ -75,28 +79,28 @@ mod tests {
                 known.push(*row);
                 continue;
             }
-            let near = near_limit(&me, &known);
-            if row.place.distance(&me) >= near {
+            let near = near_limit(&known);
+            if row.distance >= near {
                 continue;
             }
-            let id = forgettable(&me, known.iter().copied(), Some(near), true).unwrap();
-            known.retain(|other| other.id != id);
+            let gone = forgettable(known.iter().copied(), near, true).unwrap();
+            known.retain(|other| other.at != gone);
             known.push(*row);
         }
         assert_eq!(known.len(), KNOWN_MAX);
         let mut closest = all.clone();
-        closest.sort_by_key(|row| row.place.distance(&me));
+        closest.sort_by_key(|row| row.distance);
         let (near, _) = closest.split_at(NEAR_MAX);
         for row in near {
-            assert!(known.iter().any(|other| other.id == row.id));
+            assert!(known.iter().any(|other| other.at == row.at));
         }
-        let far = known.iter().filter(|row| !near.iter().any(|near| near.id == row.id));
+        let far = known.iter().filter(|row| !near.iter().any(|near| near.at == row.at));
         // The rest were close before closer ones came.
         let first = far.clone().filter(|row| row.since <= Duration::from_secs(KNOWN_MAX as u64));
         assert!(first.count() > 200);
 
-        let bits = known_bits(&me, near.iter().map(|row| &row.place));
-        let near = |row: &&Row| shared_bits(&row.place, &me) >= bits;
+        let bits = known_bits(near.iter().map(|row| row.distance));
+        let near = |row: &&Row| shared_bits(&place(row.at), &place(0)) >= bits;
         let (there, here) = (all.iter().filter(near).count(), known.iter().filter(near).count());
         assert_eq!(there, here, "all that share so many bits are known");
         assert!(there > 60, "{there} of 5000");
@@ -104,15 +108,12 @@ mod tests {
 
     #[test]
     fn for_one_that_is_far_no_connection_is_given_up() {
-        let me = peer(0).place;
-        let known: Vec<Row> = (1..=KNOWN_MAX as u64).map(row).collect();
-        let near = near_limit(&me, &known);
-        let of = |id| known.iter().find(|row| row.id == id).unwrap();
-        let gone = forgettable(&me, known.iter().copied(), Some(near), false).unwrap();
-        assert!(!of(gone).connected && of(gone).place.distance(&me) >= near);
+        let known: Vec<Row> = (1..=KNOWN_MAX).map(row).collect();
+        let near = near_limit(&known);
+        let gone = row(forgettable(known.iter().copied(), near, false).unwrap());
+        assert!(!gone.connected && gone.distance >= near);
         let connected = known.iter().map(|row| Row { connected: true, ..*row });
-        assert_eq!(forgettable(&me, connected.clone(), Some(near), false), None);
-        assert!(forgettable(&me, connected, Some(near), true).is_some());
-        assert_eq!(forgettable(&me, known.iter().copied(), None, true), None, "all are known");
+        assert_eq!(forgettable(connected.clone(), near, false), None);
+        assert!(forgettable(connected, near, true).is_some());
     }
 }

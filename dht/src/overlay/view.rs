@@ -9,7 +9,7 @@ use base::{NodeId, Place};
 
 use super::peer::Peer;
 use super::subtree::around;
-use crate::prefix::{Prefix, shared_bits};
+use crate::prefix::{Prefix, head, shared_bits};
 use crate::wire::{Contact, REFERRAL_MAX};
 
 /// Up to so many closest members are found by keeping the best so far; more by sorting.
@@ -204,14 +204,20 @@ impl View {
     }
 
     fn many_closest(&self, place: &Place, count: usize) -> Vec<&Member> {
-        let mut all: Vec<&Member> = self.members.iter().collect();
-        let distance = |member: &&Member| member.peer.place.distance(place);
+        let target = head(place);
+        let by_distance = self.heads.iter().enumerate().map(|(at, head)| (head ^ target, at));
+        let mut all: Vec<(u128, usize)> = by_distance.collect();
         if all.len() > count {
-            all.select_nth_unstable_by_key(count, distance);
+            all.select_nth_unstable(count);
             all.truncate(count);
         }
-        all.sort_unstable_by_key(distance);
-        all
+        all.sort_unstable();
+        // Where the first bits are the same the rest decides.
+        let rest = |at: &usize| self.members[*at].peer.place.distance(place);
+        if all.windows(2).any(|pair| pair[0].0 == pair[1].0) {
+            all.sort_unstable_by_key(|(_, at)| rest(at));
+        }
+        all.into_iter().map(|(_, at)| &self.members[at]).collect()
     }
 
     fn closest_of(
@@ -300,11 +306,6 @@ impl View {
     pub(crate) fn is_filling(&self) -> bool {
         !self.settled || self.starting || self.unpulled || !self.departed.is_empty()
     }
-}
-
-/// The first 16 bytes of a place.
-fn head(place: &Place) -> u128 {
-    u128::from_be_bytes(std::array::from_fn(|at| place.as_bytes()[at]))
 }
 
 #[cfg(test)]

@@ -14,6 +14,11 @@ use crate::{Dht, Page, PageRequest, Removal};
 const KEYS: u64 = 12;
 const VALUES: u64 = 3;
 
+/// Between two deeds of a client, at most, in milliseconds: half of it on average. At leisure while replicas
+/// are given the time to agree, for minutes in which nothing else happens.
+const HURRY: u64 = 100;
+const LEISURE: u64 = 1500;
+
 /// How long a client waits when all nodes are down.
 const NOBODY: Duration = Duration::from_secs(5);
 
@@ -32,7 +37,8 @@ impl World {
                 Some(node) => self.act(number as u64, &node).await,
                 None => sleep(NOBODY).await,
             }
-            sleep(Duration::from_millis(self.random(100))).await;
+            let most = if self.at_leisure.get() { LEISURE } else { HURRY };
+            sleep(Duration::from_millis(self.random(most))).await;
         }
     }
 

@@ -32,7 +32,7 @@ pub(super) struct Liar {
 
 struct State {
     rng: fastrand::Rng,
-    /// The first copy seen of each entry, and when its time is over.
+    /// The first copy seen of each entry, and when its time is over, or that of a later one.
     seen: BTreeMap<(Place, EntryId), (Entry, Instant)>,
 }
 
@@ -56,12 +56,17 @@ impl Responder for Liar {
 
 impl State {
     fn answer(&mut self, request: &Request) -> Option<Reply> {
-        if let Request::Apply { place, entry, .. } = request
-            && self.seen.len() < MEMORY
-            && entry.is_live()
-        {
+        if let Request::Apply { place, entry, .. } = request {
             let until = Instant::now() + Duration::from(entry.remaining());
-            self.seen.entry((*place, entry.id())).or_insert_with(|| (entry.clone(), until));
+            let may_remember = self.seen.len() < MEMORY && entry.is_live();
+            match self.seen.get_mut(&(*place, entry.id())) {
+                // One that was put again for a shorter time is forgotten with that.
+                Some((_, over)) => *over = until.min(*over),
+                None if may_remember => {
+                    self.seen.insert((*place, entry.id()), (entry.clone(), until));
+                }
+                None => {}
+            }
         }
         let now = Instant::now();
         self.seen.retain(|_, (_, until)| *until > now);

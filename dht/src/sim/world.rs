@@ -59,6 +59,8 @@ pub(super) struct World {
     pub(super) outcome: RefCell<Outcome>,
     /// Whether the clients may stop.
     pub(super) over: Cell<bool>,
+    /// Whether nothing happens but that time passes.
+    pub(super) at_leisure: Cell<bool>,
     pub(super) interruptions: RefCell<Vec<String>>,
     began: Instant,
     /// How many ids were given to nodes.
@@ -85,6 +87,7 @@ impl World {
             rng: RefCell::new(rng),
             outcome: RefCell::default(),
             over: Cell::new(false),
+            at_leisure: Cell::new(false),
             interruptions: RefCell::default(),
             began: Instant::now(),
             ids: Cell::new(0),
@@ -219,7 +222,9 @@ impl World {
     /// Waits until replicas have had the time to compare what they hold; when no client changes it any
     /// more they must hold the same.
     async fn await_agreement(&self) {
+        self.at_leisure.set(true);
         sleep(REPAIR).await;
+        self.at_leisure.set(false);
         if !self.over.get() {
             return;
         }
@@ -322,7 +327,12 @@ impl World {
                     let what = format!(
                         "{key:?} is read as {listed:?} at node {number}, as {first:?} elsewhere"
                     );
-                    self.fail_about(Some(&key), Wrong { what, history: Vec::new() });
+                    let text = String::from_utf8_lossy(key.as_bytes()).into_owned();
+                    let differ = listed.iter().filter(|value| !first.contains(value));
+                    let differ = differ.chain(first.iter().filter(|v| !listed.contains(v)));
+                    let history = differ.flat_map(|value| self.truth.history(&text, value));
+                    let history = history.collect();
+                    self.fail_about(Some(&key), Wrong { what, history });
                 }
             }
         }

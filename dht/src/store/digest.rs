@@ -111,6 +111,8 @@ pub(crate) struct Digests {
 #[derive(Debug)]
 struct Page {
     leaves: Box<[Leaf; PAGE]>,
+    /// All of them together.
+    whole: Leaf,
     sketch: Sketch,
 }
 
@@ -124,14 +126,16 @@ struct Leaf {
 impl Digests {
     /// An entry has come.
     pub(crate) fn add(&mut self, place: &Place, fingerprint: Fingerprint) {
-        let leaf = self.change(place, fingerprint);
-        leaf.change(|count| count.wrapping_add(1), |sum| sum.wrapping_add(fingerprint.0));
+        for part in self.change(place, fingerprint) {
+            part.change(|count| count.wrapping_add(1), |sum| sum.wrapping_add(fingerprint.0));
+        }
     }
 
     /// An entry has gone.
     pub(crate) fn subtract(&mut self, place: &Place, fingerprint: Fingerprint) {
-        let leaf = self.change(place, fingerprint);
-        leaf.change(|count| count.wrapping_sub(1), |sum| sum.wrapping_sub(fingerprint.0));
+        for part in self.change(place, fingerprint) {
+            part.change(|count| count.wrapping_sub(1), |sum| sum.wrapping_sub(fingerprint.0));
+        }
     }
 
     /// The digest of a range, at most [`LEAF_BITS`] bits deep; deeper ones have that of their leaf.
@@ -143,7 +147,11 @@ impl Digests {
         for (byte, page) in self.pages[begin..].iter().take_while(|(byte, _)| *byte <= last) {
             let from = if *byte == first { from } else { 0 };
             let to = if *byte == last { to } else { PAGE - 1 };
-            page.leaves[from..=to].iter().for_each(|leaf| digest.add(leaf.digest()));
+            if (from, to) == (0, PAGE - 1) {
+                digest.add(page.whole.digest());
+            } else {
+                page.leaves[from..=to].iter().for_each(|leaf| digest.add(leaf.digest()));
+            }
         }
         digest
     }
@@ -161,21 +169,22 @@ impl Digests {
         Some(Sketched { digest: self.of(prefix), sketch })
     }
 
-    /// Changes the sketch of a page, as an entry comes or goes; the leaf to be changed.
-    fn change(&mut self, place: &Place, fingerprint: Fingerprint) -> &mut Leaf {
+    /// Changes the sketch of a page, as an entry comes or goes; the sums to be changed: of its leaf, and of
+    /// all.
+    fn change(&mut self, place: &Place, fingerprint: Fingerprint) -> [&mut Leaf; 2] {
         let [byte, leaf, ..] = *place.as_bytes();
         let at = match self.pages.binary_search_by_key(&byte, |(byte, _)| *byte) {
             Ok(at) => at,
             Err(at) => {
                 let leaves = Box::new([Leaf::default(); PAGE]);
                 let sketch = Sketch::new(SYMBOLS_MAX);
-                self.pages.insert(at, (byte, Page { leaves, sketch }));
+                self.pages.insert(at, (byte, Page { leaves, whole: Leaf::default(), sketch }));
                 at
             }
         };
-        let page = &mut self.pages[at].1;
-        page.sketch.toggle(Item::new(place, fingerprint.mark()));
-        &mut page.leaves[usize::from(leaf)]
+        let Page { leaves, whole, sketch } = &mut self.pages[at].1;
+        sketch.toggle(Item::new(place, fingerprint.mark()));
+        [&mut leaves[usize::from(leaf)], whole]
     }
 }
 

@@ -8,7 +8,7 @@ use base::{NodeId, Place};
 
 use super::{Command, Known, Membership};
 use crate::overlay::Now;
-use crate::overlay::detector::{NEIGHBOURS, ROUND};
+use crate::overlay::detector::ROUND;
 use crate::overlay::gaps::Gaps;
 use crate::overlay::table::NEAR_MAX;
 use crate::wire::Contact;
@@ -62,10 +62,9 @@ impl Membership {
         };
         let pause = crowd.look_near.1;
         crowd.look_near = (now + pause, (pause * 2).min(MOST));
-        let shape = self.roster.shape();
-        let near = shape.split().0.iter().map(|peer| peer.id);
-        let is_connected = |id: &NodeId| self.roster.get(id).is_some_and(|known| known.connected);
-        let near: Vec<NodeId> = near.filter(is_connected).take(NEIGHBOURS).collect();
+        let (near, _) = self.roster.split();
+        let near = near.into_iter().filter(|known| known.connected);
+        let near: Vec<NodeId> = near.map(|known| known.peer.id).collect();
         if let Some(id) = self.rng.choice(near) {
             self.exchange(id, None, out);
         }

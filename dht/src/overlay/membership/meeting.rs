@@ -7,7 +7,7 @@ use super::{CLAIMS_MAX, Command, JOINING, Membership, News, part_from};
 use crate::overlay::connections::{self, CONNECTIONS_MAX, Candidate};
 use crate::overlay::gaps::Gaps;
 use crate::overlay::known::Known;
-use crate::overlay::table::{self, KNOWN_MAX};
+use crate::overlay::table::KNOWN_MAX;
 use crate::overlay::{Now, Peer};
 use crate::wire::{Contact, Hello};
 
@@ -41,6 +41,7 @@ impl Membership {
         if self.settling.is_none() && self.roster.members() == 0 {
             self.settling = Some(now + JOINING);
             (self.exchanged, self.was_alone, self.many) = (false, true, false);
+            (self.found, self.whole) = (false, false);
         }
         let was_lost = self.lost.found(&id);
         let before = self.roster.remove(&id);
@@ -52,7 +53,8 @@ impl Membership {
         // In a crowd one that is far keeps nothing with this node; what it may have kept with others before,
         // some of those near have, too.
         let is_far = self.crowd.is_some()
-            && !self.roster.shape().is_near(&peer.place.distance(&self.me.place));
+            && !self.roster.shape().is_very_near(&peer.place)
+            && !self.roster.subtree().contains(&peer.place);
         if was_lost || !is_far {
             self.filling.owe(id, !never_away, now);
         }
@@ -60,11 +62,11 @@ impl Membership {
             Some(known) if contact.addresses.is_empty() => Arc::clone(&known.addresses),
             _ => contact.addresses.as_slice().into(),
         };
-        let new = Known::new(id, &[], now);
         let since =
             before.as_ref().filter(|known| known.connected).map_or(now, |known| known.since);
         let start = Some(hello.start);
-        let known = Known { peer, addresses, proven: true, connected: true, since, start, ..new };
+        let new = Known::new(peer, addresses, now);
+        let known = Known { proven: true, connected: true, since, start, ..new };
         self.roster.insert(known);
         if !met_before {
             out.push(Command::Report(News::Joined(contact)));
@@ -85,7 +87,7 @@ impl Membership {
         known.connected
             || (known.parted
                 && known.belief.is_well()
-                && !self.subtree().contains(&known.peer.place))
+                && !self.roster.subtree().contains(&known.peer.place))
     }
 
     pub(super) fn learned(
@@ -104,12 +106,12 @@ impl Membership {
         // In a crowd those are of use that are near, and those that are where nobody else is.
         if self.crowd.is_some() || self.roster.members() >= KNOWN_MAX {
             let place = contact.id.place();
-            let is_near = self.roster.shape().is_near(&place.distance(&self.me.place));
+            let is_near = self.roster.shape().is_near(&place);
             if !is_near && !gaps.get_or_insert_with(|| self.gaps()).fill(&place) {
                 return;
             }
         }
-        self.roster.insert(Known::new(contact.id, &contact.addresses, now));
+        self.roster.insert(Known::told_of(&contact, now));
         out.push(Command::Dial(contact));
     }
 
@@ -122,18 +124,14 @@ impl Membership {
         if self.crowd.is_none() {
             return true;
         }
-        let shape = self.roster.shape();
-        let is_near = shape.is_near(&newcomer.place.distance(&self.me.place));
+        let is_near = self.roster.shape().is_near(&newcomer.place);
         if !is_near && self.is_spare(newcomer, now) {
             return false;
         }
         if !is_full {
             return true;
         }
-        let rows = self.roster.proven().map(Known::row);
-        let Some(id) = table::forgettable(&self.me.place, rows, shape.near, is_near) else {
-            return false;
-        };
+        let Some(id) = self.roster.forgettable(is_near) else { return false };
         self.roster.remove(&id);
         self.filling.forget(&id);
         part_from(id, out);

@@ -21,23 +21,19 @@ impl Membership {
     /// A round of probes: the quiet ones of the neighbours, one of the others, quiet or not, and all
     /// suspects. In a crowd, where nobody else tells of those that are far, some more of those connected.
     pub(super) fn round(&mut self, now: Now, out: &mut Vec<Command>) {
-        let shape = self.roster.shape();
-        let (near, far) = shape.split();
-        let quiet = |peer: &&Arc<Peer>| now.saturating_sub(peer.pulse.last()) >= QUIET;
-        let mut wanted: BTreeSet<NodeId> = near.iter().filter(quiet).map(|peer| peer.id).collect();
+        let (near, far) = self.roster.split();
+        let is_quiet = |known: &&&Known| now.saturating_sub(known.peer.pulse.last()) >= QUIET;
+        let quiet = near.iter().filter(is_quiet).map(|known| known.peer.id);
+        let mut wanted: BTreeSet<NodeId> = quiet.collect();
         // An answer also tells whether the other knows the same members.
         let others = if far.is_empty() { near } else { far };
         let probes = if self.crowd.is_some() { CROWD_PROBES } else { 1 };
         // One without a connection has to be dialled: others, who are connected to it, do it oftener.
         let may_dial = self.crowd.is_none() && self.rng.usize(..DIALS_APART) == 0;
-        let roster = &self.roster;
-        let suits = |peer: &&Arc<Peer>| {
-            may_dial || roster.get(&peer.id).is_some_and(|known| known.connected)
-        };
         // Enough to come upon some that are connected.
-        let tried = (0..probes * TRIED).filter_map(|_| self.rng.choice(others));
-        let chosen: Vec<NodeId> = tried.filter(suits).take(probes).map(|peer| peer.id).collect();
-        wanted.extend(chosen);
+        let tried = (0..probes * TRIED).filter_map(|_| self.rng.choice(&others));
+        let suit = tried.filter(|known| may_dial || known.connected);
+        wanted.extend(suit.take(probes).map(|known| known.peer.id));
         for id in self.roster.uncertain() {
             let is_suspect = |known: &Known| known.proven && !known.belief.is_well();
             if self.roster.get(&id).is_some_and(is_suspect) {

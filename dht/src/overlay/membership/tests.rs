@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use base::limits::REPLICAS;
+
+use super::departing::TOLD;
 use super::*;
 use crate::overlay::Pulse;
 use crate::overlay::connections::CONNECTIONS_MAX;
 use crate::overlay::table::{KNOWN_MAX, NEAR_MAX};
 use crate::overlay::view::tests::peer;
-use crate::wire::Hello;
+use crate::wire::{Hello, Rumour};
 
 const fn at(millis: u64) -> Now {
     Duration::from_millis(millis)
@@ -94,9 +97,9 @@ fn a_newcomer_to_a_crowd_asks_on_until_the_closest_have_told() {
     let mut out = Vec::new();
     membership.handle(told(1, 2..258, true), at(20), &mut out);
     let dialled = out.iter().filter(|command| matches!(command, Command::Dial(_))).count();
-    assert_eq!(dialled, 256, "all that may be near are met");
+    assert_eq!(dialled, 32, "of those whom one names that is not close the closest are met");
     let mut asked = BTreeSet::new();
-    for n in 2..258 {
+    for n in 2..34 {
         for command in meet(&mut membership, n, at(100 + n * 20)) {
             if let Command::Exchange(peer, None) = command {
                 asked.insert(peer.id);
@@ -104,13 +107,31 @@ fn a_newcomer_to_a_crowd_asks_on_until_the_closest_have_told() {
         }
     }
     assert!(membership.settling.is_some(), "the closest have not told yet");
+    let mut closest: Vec<u64> = (1..34).collect();
+    closest.sort_by_key(|n| peer(*n).place.distance(&peer(0).place));
+    for n in &closest[..REPLICAS] {
+        membership.handle(told(*n, 2..34, true), at(2000), &mut out);
+    }
+    assert!(!asked.is_empty());
+    out.clear();
+    membership.handle(Event::Tick, at(2900), &mut out);
+    membership.handle(Event::Tick, at(3300), &mut out);
+    assert!(membership.settling.is_some());
+    let wanted = |command: &Command| matches!(command, Command::Exchange(peer, None) if peer.id == self::peer(closest[0]).id);
+    assert!(out.iter().any(wanted), "the closest names all that are near");
+    out.clear();
+    membership.handle(told(closest[0], 2..258, true), at(3400), &mut out);
+    let dialled = out.iter().filter(|command| matches!(command, Command::Dial(_))).count();
+    assert_eq!(dialled, 256 - 32, "now all of them are met");
+    for n in 34..258 {
+        meet(&mut membership, n, at(3500 + n));
+    }
     let mut closest: Vec<u64> = (1..258).collect();
     closest.sort_by_key(|n| peer(*n).place.distance(&peer(0).place));
     for n in &closest[..REPLICAS] {
-        membership.handle(told(*n, 2..258, true), at(6000), &mut out);
+        membership.handle(told(*n, 2..258, true), at(4000), &mut out);
     }
-    assert!(!asked.is_empty());
-    membership.handle(Event::Tick, at(6100), &mut out);
+    membership.handle(Event::Tick, at(4100), &mut out);
     assert!(membership.settling.is_none());
 }
 
@@ -144,4 +165,24 @@ fn whom_a_neighbour_should_have_named_and_did_not_is_looked_after() {
         _ => None,
     };
     assert_eq!(out.iter().filter_map(probed).collect::<Vec<_>>(), [peer(missing).id]);
+}
+
+#[test]
+fn where_one_answer_does_not_name_all_it_is_asked_elsewhere_too() {
+    let asked = |count: u64| {
+        let mut membership = node(Duration::ZERO);
+        (1..=count).for_each(|n| drop(meet(&mut membership, n, at(n * 50))));
+        let (mut out, mut places) = (Vec::new(), Vec::new());
+        for n in 0..20 {
+            membership.handle(Event::Probed(peer(1).id, Some(0)), at((n + 1) * 200_000), &mut out);
+            places.extend(out.drain(..).filter_map(|command| match command {
+                Command::Exchange(_, near) => Some(near),
+                _ => None,
+            }));
+        }
+        places
+    };
+    assert!(asked(100).iter().all(Option::is_none));
+    let many = asked(300);
+    assert!(many.iter().any(Option::is_none) && many.iter().any(Option::is_some), "{many:?}");
 }
