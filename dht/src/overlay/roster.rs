@@ -186,6 +186,11 @@ impl Roster {
         if let Some(shape) = self.shape {
             return shape;
         }
+        if self.members() <= NEAR_MAX {
+            let shape = Shape { me: head(&self.me), near: None, very_near: None, known_bits: 0 };
+            self.shape = Some(shape);
+            return shape;
+        }
         let mut far: Vec<u128> = self.members_at().map(|(distance, _)| distance).collect();
         let near = (far.len() > NEAR_MAX).then(|| *far.select_nth_unstable(NEAR_MAX).1);
         let known_bits = near.map_or(0, |_| table::known_bits(far.iter().take(NEAR_MAX).copied()));

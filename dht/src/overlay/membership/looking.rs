@@ -25,7 +25,7 @@ const JOINING_CROWD: Duration = Duration::from_secs(8);
 const MANY: usize = MEMBERS_MAX * 3 / 4;
 
 /// Of an answer so many are met while the closest are sought; and how long that may take with each.
-const CLOSER: usize = 32;
+const CLOSER: usize = 16;
 const MEETING: Duration = Duration::from_millis(600);
 
 impl Membership {
@@ -150,7 +150,8 @@ impl Membership {
         }
         let is_looking = near.is_none() && self.settling.is_some() && self.crowd.is_some();
         let count = if is_looking && !self.found { CLOSER } else { contacts.len() };
-        self.whole |= is_looking && self.found && settled;
+        // Where many come at once the closest look around as well; neighbours tell each other of whoever comes.
+        self.whole |= is_looking && self.found;
         let mut gaps = None;
         for contact in contacts.into_iter().take(count) {
             if let Some(known) = self.roster.get_mut(&contact.id) {

@@ -13,7 +13,7 @@ use crate::wire::{Contact, Hello};
 
 /// Members that are parted from together when there are too many connections: in a crowd newcomers come
 /// one after the other, and each choice looks at all.
-const PARTED_TOGETHER: usize = 4;
+const PARTED_TOGETHER: usize = 8;
 
 impl Membership {
     pub(super) fn connected(
