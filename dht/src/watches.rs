@@ -278,3 +278,46 @@ async fn lease(node: &Arc<Node>, view: &View, replica: &Replica, places: &[Place
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::overlay::view::tests::{peer, view};
+
+    const fn at(seconds: u64) -> Now {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn of_a_far_place_the_replicas_are_looked_for_and_leased_oftener() {
+        let (watches, place) = (Watches::default(), Place::of(b"far"));
+        let state = watch::Sender::default();
+        let watched =
+            Watched { waiting: 1, left: None, state, leases: BTreeMap::new(), located: None };
+        watches.places().insert(place, watched);
+        let mut view = view(20);
+        assert!(watches.to_locate(&view, at(0)).is_empty(), "the view has them");
+        assert_eq!(watches.wanted(&view, at(0)).len(), 3);
+        view.set_known_bits(255);
+        assert!(watches.wanted(&view, at(0)).is_empty(), "none of whom it knows is one for sure");
+        assert_eq!(watches.to_locate(&view, at(0)), [place]);
+        let replica = |n| Replica { peer: peer(n), addresses: [([10, 0, 0, 1], 1).into()].into() };
+        watches.located(&place, [100, 101, 102].map(replica).to_vec(), at(0));
+        assert!(watches.to_locate(&view, at(14)).is_empty());
+        let wanted = watches.wanted(&view, at(0));
+        assert_eq!(wanted.len(), 3);
+        let leased = || watches.places()[&place].state.borrow().leased;
+        for id in wanted.into_keys() {
+            assert!(!leased());
+            watches.granted(&view, id, &[place], at(0));
+        }
+        assert!(leased());
+        assert!(watches.wanted(&view, at(7)).is_empty());
+        assert_eq!(watches.wanted(&view, at(8)).len(), 3);
+        assert_eq!(watches.to_locate(&view, at(15)), [place]);
+        watches.located(&place, [100, 101, 103].map(replica).to_vec(), at(15));
+        let wanted = watches.wanted(&view, at(15));
+        assert!(wanted.contains_key(&peer(103).id) && !leased());
+        assert!(!watches.places()[&place].leases.contains_key(&peer(102).id));
+    }
+}
