@@ -15,7 +15,7 @@ use super::Now;
 /// not.
 const AT_ONCE: usize = 4;
 /// Pulls looked at for some that need no dialling, of the hundreds that may be owed.
-const LOOKED_AT: usize = 16;
+const LOOKED_AT: usize = 64;
 /// Within this time each member that keeps something with this node is compared with, if not for a
 /// better reason, and what differs is mended.
 pub(crate) const REPAIR_INTERVAL: Duration = Duration::from_secs(30);
