@@ -86,6 +86,13 @@ impl Cluster {
         Ok(Cluster { shape: shape.clone(), launches, nodes })
     }
 
+    /// The same, each node with one more option.
+    pub(crate) fn with(mut self, option: &str, value: &str) -> Cluster {
+        let launches = self.launches.into_iter();
+        self.launches = launches.map(|launch| launch.with(option, value)).collect();
+        self
+    }
+
     /// A cluster that serves.
     pub(crate) fn serving(shape: &Shape, choice: &mut Choice) -> Result<Cluster> {
         let mut cluster = Cluster::new(shape, choice)?;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
+use super::NO_LIMIT;
 use super::setup::delays;
 use crate::bench::Settings;
 use crate::bench::report::{Floor, Report};
@@ -68,7 +69,9 @@ pub(super) fn measure(report: &mut Report, settings: &Settings, dir: &Path) -> R
     std::fs::create_dir_all(&nodes)?;
     let shape = Shape { nodes: NODES, data: Some(nodes), base_http: None };
     let mut choice = Choice::seeded(fresh_seed());
-    let cluster = Cluster::serving(&shape, &mut choice)?;
+    // One person registers and is called ten times a second.
+    let mut cluster = Cluster::new(&shape, &mut choice)?.with("--sip-rate", NO_LIMIT);
+    cluster.start()?;
     let (callee, caller) = (cluster.node(0)?, cluster.node(NODES - 1)?);
     let sip = |node: &crate::node::Node| node.sip().context("the super-node takes no SIP");
     let (callee_sip, caller_sip) = (sip(callee)?, sip(caller)?);
