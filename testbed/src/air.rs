@@ -30,8 +30,9 @@ mod urgency;
 mod walk;
 
 pub(crate) use chance::{Chance, Stream};
-pub(crate) use command::{Request, run};
+pub(crate) use command::{Request, become_inside, run};
 pub(crate) use device::ip_address;
-pub(crate) use laptops::Laptops;
+pub(crate) use laptops::{Laptops, required};
 pub(crate) use scenario::Scenario;
+pub(crate) use shipped::shipped;
 pub(crate) use snapshot::Snapshot;

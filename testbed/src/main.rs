@@ -12,10 +12,12 @@ mod checks;
 mod choice;
 mod cluster;
 mod drill;
+mod figure;
 mod http;
 mod interop;
 mod interrupt;
 mod leash;
+mod machine;
 mod netns;
 mod node;
 mod ports;
@@ -49,6 +51,23 @@ enum Command {
     Cluster(cluster::Request),
     /// Run laptops joined by an emulated radio, from a scenario, until told to stop.
     Air(air::Request),
+    /// Draw one of the paper's figures again, measured on the emulated radio.
+    Figure {
+        /// 8 where values are, 9 requests, 10 session setup, 11 registration, 12 hops apart from load.
+        number: u8,
+        #[command(flatten)]
+        request: figure::Request,
+    },
+    /// Draw them all, by one run; a quarter of an hour.
+    Figures {
+        #[command(flatten)]
+        request: figure::Request,
+    },
+    /// Check that every value is at the places closest to it: 11 super-nodes, 200 clients.
+    Validate {
+        #[command(flatten)]
+        request: figure::Request,
+    },
     /// Run foreign clients against a super-node.
     Interop {
         /// Which client, or `all`.
@@ -131,6 +150,9 @@ fn run(command: Command) -> Result<ExitCode> {
     let outcome = match command {
         // It may end as a command did that was run in it.
         Command::Air(request) => return air::run(&request),
+        Command::Figure { number, request } => figure::figures(&[number], &request),
+        Command::Figures { request } => figure::figures(&figure::ALL, &request),
+        Command::Validate { request } => figure::validation(&request),
         Command::Cluster(request) => cluster::run(request),
         Command::Interop { list: true, .. } => list(interop::ALL.iter().map(|p| (p.name, p.about))),
         Command::Interop { name, seed, inside, .. } => {

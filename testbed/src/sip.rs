@@ -2,6 +2,7 @@
 //! goes over the wire. Written apart from `p2psip`, so that a mistake in one does not hide in the other.
 
 pub(crate) mod baresip;
+pub(crate) mod calls;
 pub(crate) mod capture;
 pub(crate) mod digest;
 pub(crate) mod jssip;

@@ -94,7 +94,7 @@ fn load(request: &Request) -> Result<Scenario> {
 }
 
 /// Becomes this program once more, in namespaces of its own: nothing is left to clean up outside.
-fn become_inside() -> Result<ExitCode> {
+pub(crate) fn become_inside() -> Result<ExitCode> {
     let namespaces = may_unshare()?;
     let mut words = std::env::args_os().skip(1);
     let mut command = Command::new("unshare");

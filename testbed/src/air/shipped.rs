@@ -1,5 +1,9 @@
 //! The scenarios that come with the testbed.
 
+use anyhow::{Context, Result};
+
+use super::scenario::Scenario;
+
 /// One of them.
 pub(crate) struct Shipped {
     /// As given on the command line.
@@ -16,6 +20,14 @@ pub(crate) const ALL: [Shipped; 4] = [
     Shipped { name: "march", text: include_str!("../../scenarios/march.toml") },
 ];
 
+/// One of them by its name, with another seed if there is one.
+pub(crate) fn shipped(name: &str, seed: Option<u64>) -> Result<Scenario> {
+    let shipped = ALL.iter().find(|shipped| shipped.name == name);
+    let shipped =
+        shipped.with_context(|| format!("no scenario {name:?} comes with the testbed"))?;
+    Ok(Scenario::parse(shipped.text, name, seed)?)
+}
+
 impl Shipped {
     /// One line for people: the file's first.
     pub(crate) fn about(&self) -> &'static str {
@@ -29,7 +41,7 @@ mod tests {
 
     use super::*;
     use crate::air::links::Links;
-    use crate::air::scenario::{Routing, Scenario};
+    use crate::air::scenario::Routing;
 
     fn load(name: &str) -> Scenario {
         let shipped = ALL.iter().find(|shipped| shipped.name == name).unwrap();

@@ -72,6 +72,15 @@ impl Snapshot {
         others.filter(move |to| lost(to) < 0.5)
     }
 
+    /// The air that all laptops have used since an earlier moment, in percent of a channel.
+    pub(crate) fn air_percent_since(&self, before: &Snapshot) -> f64 {
+        let used = |snapshot: &Snapshot| -> Duration {
+            snapshot.counts.stations.iter().map(|station| station.air).sum()
+        };
+        let time = self.at.saturating_sub(before.at).as_secs_f64().max(1e-9);
+        100.0 * used(self).saturating_sub(used(before)).as_secs_f64() / time
+    }
+
     /// A share of the time so far, in percent.
     fn percent(&self, time: Duration) -> f64 {
         100.0 * time.as_secs_f64() / self.at.as_secs_f64().max(1e-9)

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::machine::machine;
+
 /// What a figure should reach.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Floor {
@@ -124,15 +126,6 @@ fn with_unit(value: f64, unit: &str) -> String {
         _ => 2,
     };
     format!("{value:.digits$} {unit}").trim_end().to_owned()
-}
-
-/// Cores, processor and kernel, as Linux tells them.
-fn machine() -> String {
-    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
-    let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1));
-    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    format!("{cores} cores, {}, Linux {}", cpu.unwrap_or("unknown processor"), kernel.trim())
 }
 
 #[cfg(test)]
