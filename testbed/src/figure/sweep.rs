@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use super::counters::Counters;
+use super::counters::{Counters, on_loopback};
 use super::paper;
 use super::processor::Processor;
 use super::progress::Progress;
@@ -133,7 +133,7 @@ fn values(
 ) -> Result<()> {
     let mut clients = Vec::new();
     for (number, node) in nodes {
-        let http = node.http();
+        let http = on_loopback(node.http());
         clients.push(laptops.on(*number, || Client::connect(http))?);
     }
     let key = |sample: usize| format!("figure {sample}");
