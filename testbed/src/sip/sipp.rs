@@ -143,11 +143,10 @@ impl<'a> Sipp<'a> {
 }
 
 impl Running {
-    /// Waits for its end.
+    /// Waits for its end. Asked for more than is held, it repeats for another half a minute what nobody
+    /// answers: that is not waited for, and what it has by then counts.
     pub(crate) fn outcome(&mut self) -> Result<Outcome> {
-        if self.program.wait(self.limit + END_LIMIT)?.is_none() {
-            bail!("sipp does not end:\n{}", self.program.log());
-        }
+        self.program.wait(self.limit + END_LIMIT)?;
         let statistics = std::fs::read_to_string(&self.statistics)
             .with_context(|| format!("sipp left no figures:\n{}", self.program.log()))?;
         parse(&statistics).context("sipp's figures are others than expected")
@@ -155,6 +154,9 @@ impl Running {
 
     /// Waits for its end, which has to be good for all calls.
     pub(crate) fn succeed(&mut self) -> Result<Outcome> {
+        if self.program.wait(self.limit + END_LIMIT)?.is_none() {
+            bail!("sipp does not end:\n{}", self.program.log());
+        }
         let outcome = self.outcome()?;
         if outcome.failed > 0 || outcome.succeeded == 0 {
             let errors = std::fs::read(&self.errors).unwrap_or_default();
@@ -165,9 +167,10 @@ impl Running {
     }
 }
 
-/// The last line of what `-trace_stat` writes.
+/// The last whole line of what `-trace_stat` writes.
 fn parse(statistics: &str) -> Option<Outcome> {
-    let mut lines = statistics.lines();
+    let (whole, _) = statistics.rsplit_once('\n')?;
+    let mut lines = whole.lines();
     let names = lines.next()?.split(';');
     let values = lines.next_back()?.split(';');
     let row: HashMap<&str, &str> = names.zip(values).collect();
@@ -189,6 +192,7 @@ mod tests {
                     00:00:01;1;0;0\n00:01:02;70;2;3\n";
         let outcome = Outcome { succeeded: 70, failed: 2, retransmissions: 3 };
         assert_eq!(parse(text), Some(outcome));
+        assert_eq!(parse(&format!("{text}00:01:03;7")), Some(outcome), "it was writing");
         assert_eq!(parse("a;b\n"), None);
     }
 }
