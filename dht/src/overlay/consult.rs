@@ -89,6 +89,8 @@ impl Consult {
         let consulted = Consulted { told, replicas: chosen.len() };
         let answered = consulted.told.len();
         if answered == 0 || answered < QUORUM.min(chosen.len()) {
+            // Replicas may have become others meanwhile: what has come is too little now, and nothing has to do.
+            self.enough_at = None;
             return;
         }
         let enough_at = *self.enough_at.get_or_insert(context.now + LAST);
@@ -299,6 +301,17 @@ mod tests {
         let consulted = bench.consult.outcome().unwrap().unwrap();
         assert!(matches!(consulted.standing(), Standing::Unconfirmed(_)));
         assert_eq!((consulted.told.len(), consulted.replicas), (2, 3));
+    }
+
+    #[test]
+    fn when_the_replicas_become_others_nothing_has_to_do_any_more() {
+        let mut bench = Bench::new();
+        bench.answers(0, Some(9), 7);
+        bench.answers(1, Some(8), 7);
+        bench.view = View::new(peer(0), (10..14).map(member).collect(), Vec::new(), true);
+        bench.passes(LAST);
+        assert_eq!(bench.consult.outcome(), None);
+        assert!(bench.consult.wake_at() > bench.now, "else it would wake at once, again and again");
     }
 
     #[test]
