@@ -1,0 +1,29 @@
+//! What's UP: people, what they share, communities, search and messages, all of it nothing but puts, gets
+//! and watches of an overlay ([`Overlay`]), so that it works from any super-node and belongs to nobody.
+//!
+//! ```text
+//! people, content, communities, search, messages     what there is, and how readers see it
+//!        │
+//!      Net ── List, Record                            typed, signed, verified
+//!        │
+//!    Overlay                                          put, get, remove, watch
+//!      ├── overlay::Memory   one process, for tests and models
+//!      └── others            super-nodes over HTTP; a super-node's own handle
+//! ```
+//!
+//! Everything a person makes is a signed entry. What is not signed by whom it has to be never leaves
+//! [`Net`]. `docs/reference/keys.md` lists every key.
+
+pub mod author;
+pub mod keys;
+pub mod list;
+pub mod net;
+pub mod overlay;
+pub mod record;
+pub mod stamp;
+
+pub use author::Author;
+pub use net::Net;
+pub use overlay::{Overlay, OverlayError};
+pub use record::Record;
+pub use stamp::Stamp;
