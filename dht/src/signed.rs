@@ -10,7 +10,7 @@ use crate::handle::Receipt;
 use crate::overlay::read::Consistency;
 use crate::overlay::write::Write;
 use crate::wire::{Get, LISTING_BYTES, LISTING_ENTRIES};
-use crate::{Dht, DhtError, drive};
+use crate::{Dht, DhtError};
 
 /// Part of what authors signed under a key.
 #[derive(Debug, Clone)]
@@ -75,22 +75,48 @@ impl Dht {
     /// [`DhtError::Forged`] when it was not signed for this key, [`DhtError::Superseded`] when the author
     /// has signed something since, else as [`Dht::put`].
     pub async fn put_signed(&self, key: &Key, signed: Signed) -> Result<Receipt, DhtError> {
+        self.put_signed_where(key, signed, None).await
+    }
+
+    /// The same where the key may have at most `room` values, plain ones among them: one above that is
+    /// refused, unless its slot has one already. What the author removes needs no room.
+    ///
+    /// # Errors
+    /// [`DhtError::Full`] when there is no room under the key; else as [`Dht::put_signed`].
+    pub async fn put_signed_within(
+        &self,
+        key: &Key,
+        signed: Signed,
+        room: usize,
+    ) -> Result<Receipt, DhtError> {
+        let room = u32::try_from(room).unwrap_or(u32::MAX);
+        let room = (!signed.is_removal()).then_some(room);
+        self.put_signed_where(key, signed, room).await
+    }
+
+    async fn put_signed_where(
+        &self,
+        key: &Key,
+        signed: Signed,
+        room: Option<u32>,
+    ) -> Result<Receipt, DhtError> {
         let place = key.place();
         let node = self.node();
         let checked = node.signatures.check(&signed, &place);
         checked.map_err(|wrong| DhtError::Forged(wrong.to_string()))?;
         node.meters.puts.add(1);
         let asked = Instant::now();
+        let id = signed.id();
         let entry = move |_: Version| {
             let life = Duration::from(signed.life()).saturating_sub(asked.elapsed());
             let life = Lifetime::from_millis(u64::try_from(life.as_millis()).unwrap_or(u64::MAX));
-            Entry::from_parts(signed.id(), signed.version(), State::Signed(signed.clone()), life)
+            Entry::from_parts(id, signed.version(), State::Signed(signed.clone()), life)
         };
-        let written = drive::run(node, Write::signed(place, entry)).await;
-        if let Err(DhtError::NoQuorum(_)) = written {
-            node.meters.no_quorum.add(1);
-        }
-        let replicas = written?;
+        let write = |room| Write::signed(place, entry.clone(), room);
+        let replicas = match room {
+            None => self.write(write(None)).await?,
+            Some(room) => self.write_within(place, id, room, write).await?,
+        };
         node.meters.put_time.record(asked.elapsed());
         Ok(Receipt { replicas })
     }

@@ -193,3 +193,29 @@ async fn nothing_is_put_plainly_with_the_tag_of_what_is_signed() {
     let put = dht.put(&key, value, SecretTag::SIGNED, Ttl::MAX).await;
     assert!(matches!(put, Err(DhtError::Forged(_))), "{put:?}");
 }
+
+#[tokio::test]
+async fn what_is_signed_finds_room_or_is_refused_and_what_is_there_may_always_change() {
+    let dht = node().await;
+    let key = key("children");
+    let sign = |by: u8, sequence: u64| {
+        let (slot, kind) = (Slot::ZERO, Kind::Plain);
+        let author = SigningKey::from_bytes(&[by; 32]);
+        let sequence = Sequence::new(sequence);
+        Signed::sign(&author, &key.place(), slot, kind, sequence, hour(), b"body").unwrap()
+    };
+    let put = async |by, sequence| dht.put_signed_within(&key, sign(by, sequence), 2).await;
+    dht.put(&key, value("plain"), SecretTag::NONE, hour()).await.unwrap();
+    assert_eq!(put(1, 5).await, Ok(Receipt { replicas: 1 }));
+    assert!(matches!(put(2, 1).await, Err(DhtError::Full(_))), "plain values count, too");
+    assert_eq!(put(1, 6).await, Ok(Receipt { replicas: 1 }), "its slot is there");
+    assert_eq!(put(1, 5).await, Err(DhtError::Superseded(6)));
+    let author = SigningKey::from_bytes(&[1; 32]);
+    let removal = Signed::removal(&author, &key.place(), Slot::ZERO, Kind::Plain, Sequence::new(7));
+    let removed = dht.put_signed_within(&key, removal, 0).await;
+    assert_eq!(removed, Ok(Receipt { replicas: 1 }), "a removal needs no room");
+    assert_eq!(put(2, 1).await, Ok(Receipt { replicas: 1 }));
+    assert!(matches!(put(1, 8).await, Err(DhtError::Full(_))), "nor does it keep any");
+    let moved = dht.put_signed_within(&Key::new("other").unwrap(), sign(3, 1), 9).await;
+    assert!(matches!(moved, Err(DhtError::Forged(_))), "{moved:?}");
+}

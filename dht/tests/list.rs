@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use base::limits::LIST_ROOM;
 use base::list::{Element, LAPSES, Placemark, Seat};
-use base::{Key, Secret, SecretTag, Ttl, Value};
+use base::{Key, Kind, Secret, SecretTag, Sequence, Signed, SigningKey, Slot, Ttl, Value};
 use dht::testnet::Testnet;
 use dht::{DhtError, List, PageRequest, Removal};
 use tokio::task::JoinSet;
@@ -113,6 +113,32 @@ async fn a_key_takes_as_many_as_the_one_who_puts_allows_and_those_there_again() 
         assert_eq!(put(2, 0).await, Ok(()), "it is there");
         testnet.node(0).remove(&key, &value(0), None).await.unwrap();
         assert_eq!(put(2, 2).await, Ok(()), "a removal makes room");
+    }
+    testnet.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_takes_as_many_signed_as_the_one_who_puts_allows_and_those_there_again() {
+    let testnet = Testnet::start(3).await.unwrap();
+    let author = |n: u8| SigningKey::from_bytes(&[n; 32]);
+    for n in 0..20 {
+        let key = Key::new(format!("k{n}")).unwrap();
+        let sign = |by, sequence| {
+            let (slot, kind, place) = (Slot::ZERO, Kind::Plain, key.place());
+            let sequence = Sequence::new(sequence);
+            Signed::sign(&author(by), &place, slot, kind, sequence, Ttl::MAX, b"body").unwrap()
+        };
+        let put = async |node: usize, by, sequence| {
+            let dht = testnet.node(node);
+            dht.put_signed_within(&key, sign(by, sequence), 2).await.map(|_| ())
+        };
+        assert_eq!((put(0, 1, 1).await, put(1, 2, 1).await), (Ok(()), Ok(())));
+        assert!(matches!(put(2, 3, 1).await, Err(DhtError::Full(_))));
+        assert_eq!(put(2, 1, 2).await, Ok(()), "its slot is there");
+        let (slot, kind, after) = (Slot::ZERO, Kind::Plain, Sequence::new(3));
+        let removal = Signed::removal(&author(1), &key.place(), slot, kind, after);
+        testnet.node(0).put_signed(&key, removal).await.unwrap();
+        assert_eq!(put(2, 3, 1).await, Ok(()), "a removal makes room");
     }
     testnet.close().await;
 }

@@ -75,8 +75,8 @@ impl<F: Fn(Version) -> Entry> Write<F> {
     }
 
     /// Writes what an author signed: if somebody holds something newer, that is that.
-    pub(crate) fn signed(place: Place, entry: F) -> Write<F> {
-        Write { signed: true, ..Write::new(place, entry, None) }
+    pub(crate) fn signed(place: Place, entry: F, room: Option<u32>) -> Write<F> {
+        Write { signed: true, ..Write::new(place, entry, room) }
     }
 
     /// Asks whoever has not been asked, and sees what all answers come to.
