@@ -16,11 +16,13 @@
 
 pub mod author;
 pub mod keys;
+pub mod link;
 pub mod list;
 pub mod net;
 pub mod overlay;
 pub mod record;
 pub mod stamp;
+pub mod text;
 
 pub use author::Author;
 pub use net::Net;
