@@ -15,6 +15,8 @@
 //! [`Net`]. `docs/reference/keys.md` lists every key.
 
 pub mod author;
+#[cfg(feature = "command")]
+pub mod cmd;
 pub mod keys;
 pub mod link;
 pub mod list;

@@ -8,7 +8,7 @@ use prost::Message;
 
 use crate::author::Author;
 use crate::overlay::{
-    Answer, Ask, BATCH_MAX, Found, Get, NameState, Overlay, OverlayError, Page, Watched,
+    Answer, Ask, BATCH_MAX, Contact, Found, Get, NameState, Overlay, OverlayError, Page, Watched,
 };
 use crate::record::Record;
 
@@ -173,6 +173,28 @@ impl Net {
     ) -> Result<NameState, OverlayError> {
         match self.one(Ask::Name { name: name.clone(), asker }).await? {
             Answer::Name(state) => Ok(state),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Where somebody is registered by SIP, the first choice first: `alice` of `sip:alice@scope`.
+    ///
+    /// # Errors
+    /// The overlay's.
+    pub async fn locate(&self, user: &str) -> Result<Vec<Contact>, OverlayError> {
+        match self.one(Ask::Locate { user: user.to_owned() }).await? {
+            Answer::Contacts(contacts) => Ok(contacts),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// What [`Ask::Services`] or [`Ask::Lookup`] lists.
+    ///
+    /// # Errors
+    /// The overlay's.
+    pub async fn texts(&self, ask: Ask) -> Result<Vec<String>, OverlayError> {
+        match self.one(ask).await? {
+            Answer::Texts(texts) => Ok(texts),
             _ => Err(unexpected()),
         }
     }

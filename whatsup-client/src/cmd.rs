@@ -1,0 +1,200 @@
+//! The command `whatsup`: each noun's file under `cmd/` has its arguments and does what they say, over
+//! [`Net`] alone, so that tests run commands on an overlay in memory.
+//!
+//! ```text
+//! arguments ──Cli──► Command ──cmd/<noun>.rs──► Answer or CommandError ──answer.rs──► streams, exit code
+//! ```
+//!
+//! To add one: a file with `Args` (clap's) and `run(args, &mut Context) -> Result<Answer, CommandError>`, a
+//! variant of [`Command`] and its arm in `perform`; `UPDATE_DOCS=1 cargo test -p whatsup-client` writes the
+//! reference page.
+
+mod answer;
+mod context;
+mod error;
+mod home;
+mod man;
+#[cfg(test)]
+mod reference;
+mod resolve;
+mod services;
+mod table;
+#[cfg(test)]
+pub(crate) mod testing;
+
+use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::net::Net;
+
+pub use answer::Answer;
+pub use context::{Context, Streams, Surroundings};
+pub use error::CommandError;
+pub use home::Home;
+pub use table::Table;
+
+/// What an exit code means; scripts rely on it.
+const EXIT_STATUS: &str = "\
+Exit status: 0 done; 1 nothing there, or the answer is no; 2 wrong usage, or nobody is logged in; 3 a file \
+or an output failed on this machine; 4 no super-node answers; 5 the super-node refused; 6 too few replicas \
+answered, or there is no room: try again.";
+
+/// What's UP: people, what they share, communities and calls, on the laptops around you
+///
+/// Everything goes through a super-node near you, and works without the Internet, a server or an account.
+#[derive(Debug, Parser)]
+#[command(
+    name = "whatsup",
+    version,
+    disable_help_subcommand = true,
+    subcommand_value_name = "COMMAND",
+    max_term_width = 100,
+    after_help = EXIT_STATUS
+)]
+pub struct Cli {
+    /// What all commands have.
+    #[command(flatten)]
+    pub global: Global,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options that all commands have.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// A super-node, as in http://127.0.0.1:5851; if it fails the next one is asked. May be given several
+    /// times, or in WHATSUP_NODE with commas between them
+    #[arg(
+        long = "node",
+        value_name = "URL",
+        global = true,
+        env = "WHATSUP_NODE",
+        hide_env = true,
+        value_delimiter = ',',
+        default_value = "http://127.0.0.1:5851"
+    )]
+    pub nodes: Vec<String>,
+
+    /// Print one JSON object, for programs; a failure is {"error": …}
+    #[arg(long, global = true)]
+    pub json: bool,
+
+    /// Where your key is kept; else WHATSUP_HOME, else whatsup in your data directory
+    #[arg(long, value_name = "DIR", global = true, env = "WHATSUP_HOME", hide_env = true)]
+    pub home: Option<PathBuf>,
+
+    /// Read the overlay's passphrase from a file, for a super-node that wants one; else it is taken from
+    /// SUPERNODE_PASSPHRASE, if that is set
+    #[arg(long, value_name = "FILE", global = true)]
+    pub passphrase_file: Option<PathBuf>,
+}
+
+/// What `whatsup` does.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List the services there are, or who offers one
+    Services(services::Args),
+    /// Show where somebody can be called, as in sip:alice
+    Resolve(resolve::Args),
+
+    /// Print a script that completes these commands, for the shell to load
+    Completions {
+        /// The shell to write for
+        shell: clap_complete::Shell,
+    },
+    /// Print the man page, as in `whatsup man | man -l -`
+    Man,
+}
+
+impl Cli {
+    /// Reads arguments, the program's name being the first.
+    ///
+    /// # Errors
+    /// clap's, to be printed with [`clap::Error::exit`]; `--help` and `--version` are among them.
+    pub fn read<T: Into<OsString> + Clone>(
+        arguments: impl IntoIterator<Item = T>,
+    ) -> Result<Cli, clap::Error> {
+        Cli::from_arg_matches(&command().try_get_matches_from(arguments)?)
+    }
+}
+
+/// The commands and options as clap knows them.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// Does what a command says and prints what came of it: the exit code.
+pub async fn run<'a>(cli: Cli, net: &'a Net, around: &'a Surroundings, streams: Streams<'a>) -> u8 {
+    let mut context = Context::new(net, around, cli.global.json, streams);
+    let answer = perform(cli.command, &mut context).await;
+    context.print(&answer)
+}
+
+async fn perform(command: Command, context: &mut Context<'_>) -> Result<Answer, CommandError> {
+    match command {
+        Command::Services(args) => services::run(args, context).await,
+        Command::Resolve(args) => resolve::run(args, context).await,
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut self::command(), "whatsup", &mut script);
+            page("completions", script)
+        }
+        Command::Man => page("man", man::page(self::command()).map_err(written)?),
+    }
+}
+
+/// A text as it is, whatever it is for.
+fn page(name: &'static str, text: Vec<u8>) -> Result<Answer, CommandError> {
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let mut json = serde_json::Map::new();
+    json.insert(name.to_owned(), text.clone().into());
+    Ok(Answer::done(json.into(), text))
+}
+
+fn written(error: io::Error) -> CommandError {
+    CommandError::StandardOutput(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definitions_are_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn wrong_usage_ends_with_code_2() {
+        for line in ["whatsup", "whatsup what", "whatsup services a b", "whatsup resolve"] {
+            let error = Cli::read(line.split_whitespace()).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{line}");
+        }
+        for line in ["whatsup --help", "whatsup services --help", "whatsup --version"] {
+            assert_eq!(Cli::read(line.split_whitespace()).unwrap_err().exit_code(), 0, "{line}");
+        }
+    }
+
+    #[test]
+    fn several_super_nodes_may_be_named_anywhere() {
+        let line = "whatsup --node a services --node b:1";
+        let cli = Cli::read(line.split_whitespace()).unwrap();
+        // clap keeps what stands last for options of all commands.
+        assert_eq!(cli.global.nodes, ["b:1"]);
+        let line = "whatsup services --node a --node b:1,c";
+        let cli = Cli::read(line.split_whitespace()).unwrap();
+        assert_eq!(cli.global.nodes, ["a", "b:1", "c"]);
+    }
+
+    #[tokio::test]
+    async fn a_page_and_its_completions_are_printed() {
+        let person = testing::Person::new();
+        assert!(person.run("man").await.out.contains(".TH whatsup 1"));
+        assert!(person.run("completions bash").await.out.contains("services"));
+    }
+}

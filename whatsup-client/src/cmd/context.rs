@@ -1,0 +1,169 @@
+//! [`Context`]: all that a command may use beside its arguments.
+
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rustix::rand::{GetRandomFlags, getrandom};
+
+use super::answer::{Answer, printed};
+use super::error::CommandError;
+use super::home::Home;
+use crate::author::Author;
+use crate::net::Net;
+
+/// Standard input, output and error.
+pub struct Streams<'a> {
+    /// Where commands read.
+    pub stdin: &'a mut (dyn Read + Send),
+    /// Where answers go.
+    pub out: &'a mut (dyn Write + Send),
+    /// Where what only people need goes.
+    pub err: &'a mut (dyn Write + Send),
+}
+
+/// What a command has of its machine.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// Where the person's key is kept.
+    pub home: Home,
+    /// Milliseconds since 1970.
+    pub now_ms: Arc<dyn Fn() -> u64 + Send + Sync>,
+}
+
+/// All that a command may use beside its arguments.
+pub struct Context<'a> {
+    net: &'a Net,
+    around: &'a Surroundings,
+    json: bool,
+    streams: Streams<'a>,
+}
+
+impl Surroundings {
+    /// With this machine's clock.
+    pub fn new(home: Home) -> Surroundings {
+        let now_ms = || {
+            let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+        };
+        Surroundings { home, now_ms: Arc::new(now_ms) }
+    }
+}
+
+impl<'a> Context<'a> {
+    pub(super) fn new(
+        net: &'a Net,
+        around: &'a Surroundings,
+        json: bool,
+        streams: Streams<'a>,
+    ) -> Context<'a> {
+        Context { net, around, json, streams }
+    }
+
+    /// The overlay.
+    pub fn net(&self) -> &'a Net {
+        self.net
+    }
+
+    /// Where the person's key is kept.
+    pub fn home(&self) -> &'a Home {
+        &self.around.home
+    }
+
+    /// Milliseconds since 1970.
+    pub fn now_ms(&self) -> u64 {
+        (self.around.now_ms)()
+    }
+
+    /// Whether the answer is for programs.
+    pub fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Who is logged in.
+    ///
+    /// # Errors
+    /// [`CommandError::NotLoggedIn`], or that the key's file cannot be read.
+    pub fn me(&self) -> Result<Author, CommandError> {
+        let person = self.home().person()?.ok_or(CommandError::NotLoggedIn)?;
+        Ok(self.author(person.name, person.key))
+    }
+
+    /// A person with this machine's clock.
+    pub fn author(&self, name: base::Name, key: base::SigningKey) -> Author {
+        let now_ms = Arc::clone(&self.around.now_ms);
+        Author::with_clock(name, key, move || now_ms())
+    }
+
+    /// Random bytes that nobody can guess.
+    ///
+    /// # Errors
+    /// That the system gives none.
+    pub fn random<const N: usize>(&self) -> Result<[u8; N], CommandError> {
+        let mut bytes = [0; N];
+        let mut filled = 0;
+        while filled < N {
+            filled +=
+                getrandom(&mut bytes[filled..], GetRandomFlags::empty()).map_err(|error| {
+                    CommandError::Machine(format!("the system gives no random numbers: {error}"))
+                })?;
+        }
+        Ok(bytes)
+    }
+
+    /// At most `max` bytes of standard input.
+    ///
+    /// # Errors
+    /// [`CommandError::StandardInput`]; a usage error if there is more.
+    pub fn read_stdin(&mut self, max: usize) -> Result<Vec<u8>, CommandError> {
+        let mut bytes = Vec::new();
+        let limit = u64::try_from(max).unwrap_or(u64::MAX).saturating_add(1);
+        let read = (&mut *self.streams.stdin).take(limit).read_to_end(&mut bytes);
+        read.map_err(CommandError::StandardInput)?;
+        if bytes.len() > max {
+            let text = format!("standard input has more than {max} bytes, which is the limit");
+            return Err(CommandError::Usage(text));
+        }
+        Ok(bytes)
+    }
+
+    /// Says something to people at once, on standard error; nothing to programs.
+    pub fn tell(&mut self, text: &str) {
+        if !self.json {
+            // Nothing can be said about a standard error that is gone.
+            let _ = writeln!(self.streams.err, "{text}").and_then(|()| self.streams.err.flush());
+        }
+    }
+
+    /// Prints one answer of several, at once. Who goes on reading, goes on.
+    ///
+    /// # Errors
+    /// [`CommandError::StandardOutput`].
+    pub fn emit(&mut self, answer: Answer) -> Result<(), CommandError> {
+        let (out, err) = printed(&Ok(answer), self.json);
+        let _ = self.streams.err.write_all(err.as_bytes());
+        let out = self.streams.out.write_all(out.as_bytes());
+        out.and_then(|()| self.streams.out.flush()).map_err(CommandError::StandardOutput)
+    }
+
+    /// Prints what came of the command: the exit code. A reader that went away, `head` for one, has what it
+    /// wanted.
+    pub(super) fn print(&mut self, answer: &Result<Answer, CommandError>) -> u8 {
+        if let Err(CommandError::StandardOutput(error)) = answer
+            && error.kind() == io::ErrorKind::BrokenPipe
+        {
+            return 0;
+        }
+        let (out, err) = printed(answer, self.json);
+        let _ = self.streams.err.write_all(err.as_bytes());
+        let written = self.streams.out.write_all(out.as_bytes());
+        match written.and_then(|()| self.streams.out.flush()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                let error = CommandError::StandardOutput(error);
+                let _ = writeln!(self.streams.err, "error: {error}");
+                error.exit_code()
+            }
+            _ => answer.as_ref().map_or_else(CommandError::exit_code, Answer::code),
+        }
+    }
+}

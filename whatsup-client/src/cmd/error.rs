@@ -1,0 +1,104 @@
+//! Why a command failed: what in [`CommandError`]'s text, what to do in its advice, and the exit codes that
+//! scripts rely on.
+
+use std::io;
+use std::path::PathBuf;
+
+use base::NameError;
+
+use crate::overlay::OverlayError;
+use crate::text::TextError;
+
+/// Wrong usage, clap's own code: nothing was sent.
+const USAGE: u8 = 2;
+/// This machine failed: a file, standard output, randomness.
+const MACHINE: u8 = 3;
+/// No super-node answers.
+const NO_NODE: u8 = 4;
+/// The super-node refused.
+const REFUSED: u8 = 5;
+/// Too few replicas answered, or there is no room: another try may do.
+const AGAIN: u8 = 6;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// What the overlay says.
+    #[error(transparent)]
+    Overlay(#[from] OverlayError),
+    /// No name.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// A text that is not taken.
+    #[error(transparent)]
+    Text(#[from] TextError),
+    /// Arguments that make no sense; says what would.
+    #[error("{0}")]
+    Usage(String),
+    /// Nobody is logged in here.
+    #[error("nobody is logged in here")]
+    NotLoggedIn,
+    /// A file that cannot be used.
+    #[error("{} cannot be read or written: {cause}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        cause: io::Error,
+    },
+    /// Standard input cannot be read.
+    #[error("standard input cannot be read: {0}")]
+    StandardInput(io::Error),
+    /// Standard output cannot be written.
+    #[error("standard output cannot be written: {0}")]
+    StandardOutput(io::Error),
+    /// Something else of this machine's.
+    #[error("{0}")]
+    Machine(String),
+}
+
+impl CommandError {
+    /// The process's exit code.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            CommandError::Name(_)
+            | CommandError::Text(_)
+            | CommandError::Usage(_)
+            | CommandError::NotLoggedIn => USAGE,
+            CommandError::File { .. }
+            | CommandError::StandardInput(_)
+            | CommandError::StandardOutput(_)
+            | CommandError::Machine(_) => MACHINE,
+            CommandError::Overlay(error) => match error {
+                OverlayError::NoNode(_) => NO_NODE,
+                OverlayError::NoQuorum(_)
+                | OverlayError::OverCapacity(_)
+                | OverlayError::Full
+                | OverlayError::Superseded(_) => AGAIN,
+                OverlayError::Forged(_)
+                | OverlayError::Taken(_)
+                | OverlayError::WrongSecret
+                | OverlayError::Refused(_)
+                | OverlayError::Locked(_) => REFUSED,
+            },
+        }
+    }
+
+    /// What one can do about it at a command line, unless the text says so already.
+    pub fn advice(&self) -> Option<&'static str> {
+        match self {
+            CommandError::NotLoggedIn => Some("log in with: whatsup login NAME"),
+            CommandError::Overlay(error) => match error {
+                OverlayError::NoNode(_) => {
+                    Some("is supernode running there? name another with --node URL")
+                }
+                OverlayError::NoQuorum(_) => Some("try again in some seconds"),
+                OverlayError::Locked(_) => {
+                    Some("give it with --passphrase-file FILE, or in SUPERNODE_PASSPHRASE")
+                }
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
