@@ -25,6 +25,7 @@ pub mod overlay;
 pub mod record;
 pub mod stamp;
 pub mod text;
+pub mod words;
 
 pub use author::Author;
 pub use net::Net;
