@@ -1,17 +1,16 @@
 //! [`List`]: any number of signed elements under a tree of keys. The rules are [`base::list`]'s; here they are
 //! driven over [`Net`], and each element is signed for the key where it comes to be.
 
+mod publication;
+
 use base::limits::{LIST_ROOM, LIST_VALUE_MAX};
-use base::list::{
-    Children, Descent, Insert, InsertStep, Item, LAPSES, ListPage, Path, Placemark, Seat, Tree,
-    Walk, WalkAsk,
-};
-use base::{EntryId, Key, Signed, Slot, Ttl, Verified};
+use base::list::{Children, Descent, Item, ListPage, Path, Placemark, Seat, Tree, Walk, WalkAsk};
+use base::{EntryId, Key, Place, Signed, Slot, Ttl, Verified};
 use prost::Message;
 
 use crate::author::Author;
-use crate::net::Net;
-use crate::overlay::{Ask, Get, OverlayError};
+use crate::net::{self, Net};
+use crate::overlay::{Ask, Found, Get, OverlayError};
 use crate::record::Record;
 
 /// Longest encoded body of an element, in bytes.
@@ -24,17 +23,53 @@ pub struct List {
     tree: Tree,
 }
 
-/// An element, where it was found.
+/// A value of a list, where it was found. Nothing of it is verified, and nothing of it is shown to anybody
+/// before [`Unverified::verify`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Element {
-    id: EntryId,
-    /// Nothing if it is not signed for the key where it was found: then it only takes room.
-    signed: Option<Verified<Signed>>,
+pub struct Unverified {
+    place: Place,
+    found: Found,
 }
 
-impl Item for Element {
+/// What to say in a slot of a list.
+#[derive(Debug, Clone)]
+pub struct Saying {
+    /// The list's root.
+    pub root: Key,
+    /// In which of the author's slots.
+    pub slot: Slot,
+    /// For how long.
+    pub ttl: Ttl,
+    /// The encoded body, at most [`BODY_MAX`] bytes.
+    pub body: Vec<u8>,
+    /// Where it was put the last time, if that is known.
+    pub seat: Option<Seat>,
+}
+
+/// Where an element came to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Placed {
+    /// Where, for putting it again.
+    pub seat: Seat,
+    /// How many replicas have it.
+    pub replicas: usize,
+}
+
+impl Unverified {
+    /// What it claims to be, if it is signed at all.
+    pub fn claimed(&self) -> Option<Signed> {
+        Signed::from_bytes(self.found.value.clone().into_bytes()).ok()
+    }
+
+    /// What its author signed for the key where it was found; nothing if nobody did.
+    pub fn verify(&self, net: &Net) -> Option<Verified<Signed>> {
+        net.verify(&self.place, &self.found)
+    }
+}
+
+impl Item for Unverified {
     fn id(&self) -> EntryId {
-        self.id
+        self.found.id
     }
 }
 
@@ -43,6 +78,48 @@ impl Net {
     pub fn list(&self, root: Key) -> List {
         List { net: self.clone(), tree: Tree::new(root) }
     }
+
+    /// Says each of these in its list, all at once: the answers are in their order.
+    pub async fn say_all(
+        &self,
+        author: &Author,
+        sayings: Vec<Saying>,
+    ) -> Vec<Result<Placed, OverlayError>> {
+        publication::publish(self, author, sayings).await
+    }
+
+    /// The beginnings of several lists, all read at once, by two reads of each.
+    ///
+    /// # Errors
+    /// The overlay's.
+    pub async fn openings(&self, roots: &[Key]) -> Result<Vec<ListPage<Unverified>>, OverlayError> {
+        let root = |key: &Key| Get { max: LIST_ROOM, ..Get::all(key.clone()) };
+        let trees: Vec<Tree> = roots.iter().cloned().map(Tree::new).collect();
+        let reads = |tree: &Tree| [root(tree.root()), Get::all(tree.children(&Path::ROOT))];
+        let asks = trees.iter().flat_map(reads).map(Ask::Get).collect();
+        let mut answers = self.run(asks).await.into_iter();
+        let mut next = || net::page(answers.next().unwrap_or_else(|| Err(net::unexpected())));
+        let opening = |tree: Tree| {
+            let (elements, children) = (next()?, next()?);
+            let place = tree.root().place();
+            // One more than it has, so that the walk comes to ask what is below.
+            let mut walk = Walk::new(tree, None, LIST_ROOM + 1);
+            walk.elements(unverified(place, elements.values), elements.next.is_some());
+            if let Some(WalkAsk::Children(_)) = walk.ask() {
+                walk.children(children_of(&children));
+            }
+            Ok(walk.page())
+        };
+        trees.into_iter().map(opening).collect()
+    }
+}
+
+fn unverified(place: Place, values: Vec<Found>) -> Vec<Unverified> {
+    values.into_iter().map(|found| Unverified { place, found }).collect()
+}
+
+fn children_of(page: &crate::overlay::Page) -> Children {
+    Children::of(page.values.iter().map(|found| (&found.value, found.id.tag)))
 }
 
 impl List {
@@ -64,35 +141,33 @@ impl List {
         body: &T,
         seat: Option<Seat>,
     ) -> Result<Seat, OverlayError> {
-        let body = body.encode_to_vec();
-        if body.len() > BODY_MAX {
-            let text =
-                format!("an element of a list has {} bytes; it may have {BODY_MAX}", body.len());
-            return Err(OverlayError::Refused(text));
-        }
-        let way = Path::of(&EntryId::of_slot(&author.public(), slot));
-        let mut insert = Insert::new(self.tree.clone(), way, ttl, seat, author.now_ms());
+        let (root, body) = (self.tree.root().clone(), body.encode_to_vec());
+        let said = self.net.say_all(author, vec![Saying { root, slot, ttl, body, seat }]).await;
+        said.into_iter().next().unwrap_or_else(|| Err(net::unexpected())).map(|placed| placed.seat)
+    }
+
+    /// What an author says in a slot, wherever on its way it is: the newest, if there are two.
+    ///
+    /// # Errors
+    /// The overlay's.
+    pub async fn said(
+        &self,
+        author: &base::PublicKey,
+        slot: Slot,
+    ) -> Result<Option<Verified<Signed>>, OverlayError> {
+        let id = EntryId::of_slot(author, slot);
+        let mut descent = Descent::new(self.tree.clone(), Path::of(&id));
+        let mut newest: Option<Verified<Signed>> = None;
         loop {
-            let put = match insert.step() {
-                InsertStep::Enrol { key, value, ttl } => {
-                    let room = Some(LIST_ROOM);
-                    self.net.one(Ask::Put { key, value, tag: LAPSES, ttl, room }).await.map(|_| ())
-                }
-                InsertStep::Put(key) => {
-                    let said = Some((ttl, &body[..]));
-                    let put = self.net.publish_at(author, &key, slot, said, Some(LIST_ROOM)).await;
-                    put.map(|_| ())
-                }
-                InsertStep::Seated(seat) => return Ok(seat),
-                InsertStep::Full => {
-                    let text = "the list has no room on this element's way; try another slot";
-                    return Err(OverlayError::OverCapacity(text.to_owned()));
-                }
-            };
-            match put {
-                Ok(()) => insert.done(),
-                Err(OverlayError::Full) => insert.full(),
-                Err(error) => return Err(error),
+            let key = descent.node();
+            let get = Get { key: key.clone(), after: before(id), max: 1, from_one: false };
+            let page = self.net.get(get).await?;
+            let here = page.values.iter().find(|found| found.id == id);
+            let here = here.and_then(|found| self.net.verify(&key.place(), found));
+            newest = newest.into_iter().chain(here).max_by_key(|signed| signed.sequence());
+            let Some(children) = descent.children() else { return Ok(newest) };
+            if !descent.go_down(self.children(children).await?) {
+                return Ok(newest);
             }
         }
     }
@@ -129,25 +204,32 @@ impl List {
         from: Option<Placemark>,
         max: usize,
     ) -> Result<ListPage<Verified<Signed>>, OverlayError> {
+        let ListPage { items, next, reads } = self.glance(from, max).await?;
+        let items = items.into_iter().filter_map(|element| element.verify(&self.net)).collect();
+        Ok(ListPage { items, next, reads })
+    }
+
+    /// As [`List::page`], with nothing verified: for who looks at many to show a few.
+    ///
+    /// # Errors
+    /// The overlay's.
+    pub async fn glance(
+        &self,
+        from: Option<Placemark>,
+        max: usize,
+    ) -> Result<ListPage<Unverified>, OverlayError> {
         let mut walk = Walk::new(self.tree.clone(), from, max);
         while let Some(ask) = walk.ask().cloned() {
             match ask {
                 WalkAsk::Elements { key, after, max } => {
                     let get = Get { key: key.clone(), after, max, from_one: false };
                     let page = self.net.get(get).await?;
-                    let place = key.place();
-                    let elements = page.values.iter().map(|found| {
-                        let signed = self.net.verify(&place, found);
-                        Element { id: found.id, signed }
-                    });
-                    walk.elements(elements.collect(), page.next.is_some());
+                    walk.elements(unverified(key.place(), page.values), page.next.is_some());
                 }
                 WalkAsk::Children(key) => walk.children(self.children(key).await?),
             }
         }
-        let ListPage { items, next, reads } = walk.page();
-        let items = items.into_iter().filter_map(|element| element.signed).collect();
-        Ok(ListPage { items, next, reads })
+        Ok(walk.page())
     }
 
     /// Reads what the list has, until there are `max`: each author's newest in each slot, and whether that
@@ -180,8 +262,7 @@ impl List {
     }
 
     async fn children(&self, key: Key) -> Result<Children, OverlayError> {
-        let page = self.net.get(Get::all(key)).await?;
-        Ok(Children::of(page.values.iter().map(|found| (&found.value, found.id.tag))))
+        Ok(children_of(&self.net.get(Get::all(key)).await?))
     }
 }
 

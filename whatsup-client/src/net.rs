@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::{Key, Name, Place, PublicKey, Sequence, SignatureCache, Signed, Slot, Ttl, Verified};
+use base::{
+    Claim, Key, Name, Place, PublicKey, Sequence, SignatureCache, Signed, Slot, Ttl, Verified,
+};
 use prost::Message;
 
 use crate::author::Author;
@@ -13,7 +15,7 @@ use crate::overlay::{
 use crate::record::Record;
 
 /// How often a sequence is raised above one that another device of the author used meanwhile.
-const SEQUENCE_TRIES: usize = 8;
+pub(crate) const SEQUENCE_TRIES: usize = 8;
 
 /// A handle on the overlay. Cloning is cheap.
 #[derive(Clone)]
@@ -143,16 +145,8 @@ impl Net {
         let place = key.place();
         let mut least = Sequence::ZERO;
         for _ in 0..SEQUENCE_TRIES {
-            let sequence = author.sequence(least);
-            let signed = match body {
-                Some((ttl, body)) => {
-                    let kind = base::Kind::Plain;
-                    Signed::sign(author.key(), &place, slot, kind, sequence, ttl, body)
-                        .map_err(|error| OverlayError::Refused(error.to_string()))?
-                }
-                None => Signed::removal(author.key(), &place, slot, base::Kind::Plain, sequence),
-            };
-            self.signatures.made(&signed, &place);
+            let signed = self.sign(author, &place, slot, body, least)?;
+            let sequence = signed.sequence();
             match self.one(Ask::PutSigned { key: key.clone(), signed, room }).await {
                 Ok(_) => return Ok(sequence),
                 Err(OverlayError::Superseded(other)) => least = Sequence::new(other),
@@ -160,6 +154,25 @@ impl Net {
             }
         }
         Err(OverlayError::Superseded(least.number()))
+    }
+
+    /// Signs a body, or a removal, with a sequence above `least`.
+    pub(crate) fn sign(
+        &self,
+        author: &Author,
+        place: &Place,
+        slot: Slot,
+        body: Option<(Ttl, &[u8])>,
+        least: Sequence,
+    ) -> Result<Signed, OverlayError> {
+        let (kind, sequence) = (base::Kind::Plain, author.sequence(least));
+        let signed = match body {
+            Some((ttl, body)) => Signed::sign(author.key(), place, slot, kind, sequence, ttl, body)
+                .map_err(|error| OverlayError::Refused(error.to_string()))?,
+            None => Signed::removal(author.key(), place, slot, kind, sequence),
+        };
+        self.signatures.made(&signed, place);
+        Ok(signed)
     }
 
     /// Who claims a name.
@@ -197,6 +210,21 @@ impl Net {
             Answer::Texts(texts) => Ok(texts),
             _ => Err(unexpected()),
         }
+    }
+
+    /// Whose key each of these names is, as a claim says that is verified; all are asked at once. Nothing for a
+    /// name that nobody has.
+    pub async fn holders(&self, names: &[Name]) -> Vec<Result<Option<PublicKey>, OverlayError>> {
+        let asks = names.iter().map(|name| Ask::Name { name: name.clone(), asker: None }).collect();
+        let holder = |(name, answer): (&Name, Result<Answer, OverlayError>)| match answer? {
+            Answer::Name(state) => Ok(state.holder.and_then(|claim| {
+                let place = name.key().place();
+                let claim = self.signatures.verify(claim, &place).ok()?;
+                Claim::read(&claim, &place).ok().map(|_| claim.author())
+            })),
+            _ => Err(unexpected()),
+        };
+        names.iter().zip(self.run(asks).await).map(holder).collect()
     }
 
     /// Waits until one of these keys changes: [`Overlay::watch`].
