@@ -11,6 +11,7 @@ use super::error::CommandError;
 use super::home::Home;
 use crate::author::Author;
 use crate::net::Net;
+use crate::private::{Device, Private};
 
 /// Standard input, output and error.
 pub struct Streams<'a> {
@@ -87,6 +88,22 @@ impl<'a> Context<'a> {
     pub fn me(&self) -> Result<Author, CommandError> {
         let person = self.home().person()?.ok_or(CommandError::NotLoggedIn)?;
         Ok(self.author(person.name, person.key))
+    }
+
+    /// What whoever is logged in keeps for herself.
+    ///
+    /// # Errors
+    /// As of [`Context::me`].
+    pub fn private(&self) -> Result<Private, CommandError> {
+        let device = match self.home().device()? {
+            Some(device) => device,
+            None => {
+                let device = Device(self.random()?);
+                self.home().keep_device(device)?;
+                device
+            }
+        };
+        Ok(Private::new(self.net.clone(), self.me()?, device))
     }
 
     /// A person with this machine's clock.

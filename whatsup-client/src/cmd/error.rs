@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use base::NameError;
 
 use crate::overlay::OverlayError;
+use crate::private::{self, PrivateError};
 use crate::text::TextError;
 
 /// Wrong usage, clap's own code: nothing was sent.
@@ -26,6 +27,9 @@ pub enum CommandError {
     /// What the overlay says.
     #[error(transparent)]
     Overlay(#[from] OverlayError),
+    /// What a person keeps for herself has no room.
+    #[error(transparent)]
+    Full(#[from] private::Full),
     /// No name.
     #[error(transparent)]
     Name(#[from] NameError),
@@ -57,6 +61,15 @@ pub enum CommandError {
     Machine(String),
 }
 
+impl From<PrivateError> for CommandError {
+    fn from(error: PrivateError) -> CommandError {
+        match error {
+            PrivateError::Overlay(error) => error.into(),
+            PrivateError::Full(error) => error.into(),
+        }
+    }
+}
+
 impl CommandError {
     /// The process's exit code.
     pub fn exit_code(&self) -> u8 {
@@ -64,6 +77,7 @@ impl CommandError {
             CommandError::Name(_)
             | CommandError::Text(_)
             | CommandError::Usage(_)
+            | CommandError::Full(_)
             | CommandError::NotLoggedIn => USAGE,
             CommandError::File { .. }
             | CommandError::StandardInput(_)

@@ -9,10 +9,13 @@ use base::{Name, PublicKey, SigningKey};
 use zeroize::Zeroizing;
 
 use super::error::CommandError;
+use crate::private::Device;
 
 /// The file with the name, and the key that signs for it.
 const PERSON: &str = "person";
-/// What is read of it, in bytes: more is no such file.
+/// The file with the number that tells this device from the person's others.
+const DEVICE: &str = "device";
+/// What is read of a file, in bytes: more is no such file.
 const READ_MAX: u64 = 1024;
 
 /// The folder where a person's key is kept. It is made when something is to be kept.
@@ -111,6 +114,27 @@ impl Home {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(cause) => Err(CommandError::File { path, cause }),
         }
+    }
+
+    /// The number that tells this device from the person's others, if it has one yet.
+    ///
+    /// # Errors
+    /// [`CommandError::File`].
+    pub fn device(&self) -> Result<Option<Device>, CommandError> {
+        let path = self.0.join(DEVICE);
+        match fs::read(&path) {
+            Ok(bytes) => Ok(bytes.try_into().ok().map(Device)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(cause) => Err(CommandError::File { path, cause }),
+        }
+    }
+
+    /// Keeps that number. Only changes made at one time on two devices with one number would be lost.
+    ///
+    /// # Errors
+    /// [`CommandError::File`].
+    pub fn keep_device(&self, device: Device) -> Result<(), CommandError> {
+        self.write(DEVICE, &device.0)
     }
 
     /// Writes a file that its owner alone can read, whole or not at all.
