@@ -15,6 +15,7 @@
 //! [`Net`]. `docs/reference/keys.md` lists every key.
 
 pub mod author;
+pub mod claims;
 #[cfg(feature = "command")]
 pub mod cmd;
 pub mod keys;

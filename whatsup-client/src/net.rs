@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::{
-    Claim, Key, Name, Place, PublicKey, Sequence, SignatureCache, Signed, Slot, Ttl, Verified,
-};
+use base::{Key, Name, Place, PublicKey, Sequence, SignatureCache, Signed, Slot, Ttl, Verified};
 use prost::Message;
 
 use crate::author::Author;
@@ -21,7 +19,7 @@ pub(crate) const SEQUENCE_TRIES: usize = 8;
 #[derive(Clone)]
 pub struct Net {
     overlay: Arc<dyn Overlay>,
-    signatures: Arc<SignatureCache>,
+    pub(crate) signatures: Arc<SignatureCache>,
 }
 
 impl Net {
@@ -210,21 +208,6 @@ impl Net {
             Answer::Texts(texts) => Ok(texts),
             _ => Err(unexpected()),
         }
-    }
-
-    /// Whose key each of these names is, as a claim says that is verified; all are asked at once. Nothing for a
-    /// name that nobody has.
-    pub async fn holders(&self, names: &[Name]) -> Vec<Result<Option<PublicKey>, OverlayError>> {
-        let asks = names.iter().map(|name| Ask::Name { name: name.clone(), asker: None }).collect();
-        let holder = |(name, answer): (&Name, Result<Answer, OverlayError>)| match answer? {
-            Answer::Name(state) => Ok(state.holder.and_then(|claim| {
-                let place = name.key().place();
-                let claim = self.signatures.verify(claim, &place).ok()?;
-                Claim::read(&claim, &place).ok().map(|_| claim.author())
-            })),
-            _ => Err(unexpected()),
-        };
-        names.iter().zip(self.run(asks).await).map(holder).collect()
     }
 
     /// Waits until one of these keys changes: [`Overlay::watch`].
