@@ -16,6 +16,7 @@
 
 pub mod author;
 pub mod claims;
+pub mod blob;
 #[cfg(feature = "command")]
 pub mod cmd;
 pub mod keys;

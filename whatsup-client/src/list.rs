@@ -182,8 +182,14 @@ impl List {
         let mut found = false;
         loop {
             let key = descent.node();
-            let get = Get { key: key.clone(), after: before(id), max: 1, from_one: false };
-            if self.net.get(get).await?.values.iter().any(|value| value.id == id) {
+            if self
+                .net
+                .get(Get::one(key.clone(), id))
+                .await?
+                .values
+                .iter()
+                .any(|value| value.id == id)
+            {
                 self.net.retract(author, &key, slot).await?;
                 found = true;
             }
@@ -264,19 +270,6 @@ impl List {
     async fn children(&self, key: Key) -> Result<Children, OverlayError> {
         Ok(children_of(&self.net.get(Get::all(key)).await?))
     }
-}
-
-/// The id just before this one: a listing after it begins with this one, if that is there.
-fn before(id: EntryId) -> Option<EntryId> {
-    let mut bytes = id.to_bytes();
-    for byte in bytes.iter_mut().rev() {
-        let (less, borrows) = byte.overflowing_sub(1);
-        *byte = less;
-        if !borrows {
-            return Some(EntryId::from_bytes(&bytes));
-        }
-    }
-    None
 }
 
 #[cfg(test)]

@@ -248,4 +248,39 @@ impl Get {
     pub fn all(key: Key) -> Get {
         Get { key, after: None, max: usize::MAX, from_one: false }
     }
+
+    /// One entry under a key, of an id that is known: the only one of the answer, or the next there is.
+    pub fn one(key: Key, id: EntryId) -> Get {
+        Get { key, after: before(id), max: 1, from_one: false }
+    }
+}
+
+/// The id just before this one: a listing after it begins with this one, if that is there.
+fn before(id: EntryId) -> Option<EntryId> {
+    let mut bytes = id.to_bytes();
+    for byte in bytes.iter_mut().rev() {
+        let (less, borrows) = byte.overflowing_sub(1);
+        *byte = less;
+        if !borrows {
+            return Some(EntryId::from_bytes(&bytes));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_before_one_is_the_next_lower() {
+        let id = |bytes: [u8; 2]| {
+            let mut all = [0; EntryId::LEN];
+            all[EntryId::LEN - 2..].copy_from_slice(&bytes);
+            EntryId::from_bytes(&all)
+        };
+        assert_eq!(before(id([1, 0])), Some(id([0, 255])));
+        assert_eq!(before(id([1, 7])), Some(id([1, 6])));
+        assert_eq!(before(id([0, 0])), None);
+    }
 }

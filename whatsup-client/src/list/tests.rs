@@ -94,15 +94,3 @@ async fn an_element_that_is_too_long_is_refused() {
     let error = list.publish(&author(1), slot(1), Ttl::MAX, &long, None).await.unwrap_err();
     assert!(error.to_string().contains("an element of a list has 896 bytes"), "{error}");
 }
-
-#[test]
-fn the_id_before_one_is_the_next_lower() {
-    let id = |bytes: [u8; 2]| {
-        let mut all = [0; EntryId::LEN];
-        all[EntryId::LEN - 2..].copy_from_slice(&bytes);
-        EntryId::from_bytes(&all)
-    };
-    assert_eq!(before(id([1, 0])), Some(id([0, 255])));
-    assert_eq!(before(id([1, 7])), Some(id([1, 6])));
-    assert_eq!(before(id([0, 0])), None);
-}
