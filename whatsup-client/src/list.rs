@@ -160,7 +160,7 @@ impl List {
         let mut newest: Option<Verified<Signed>> = None;
         loop {
             let key = descent.node();
-            let get = Get { key: key.clone(), after: before(id), max: 1, from_one: false };
+            let get = Get::one(key.clone(), id);
             let page = self.net.get(get).await?;
             let here = page.values.iter().find(|found| found.id == id);
             let here = here.and_then(|found| self.net.verify(&key.place(), found));
@@ -182,14 +182,8 @@ impl List {
         let mut found = false;
         loop {
             let key = descent.node();
-            if self
-                .net
-                .get(Get::one(key.clone(), id))
-                .await?
-                .values
-                .iter()
-                .any(|value| value.id == id)
-            {
+            let page = self.net.get(Get::one(key.clone(), id)).await?;
+            if page.values.iter().any(|value| value.id == id) {
                 self.net.retract(author, &key, slot).await?;
                 found = true;
             }
