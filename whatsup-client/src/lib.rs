@@ -15,8 +15,8 @@
 //! [`Net`]. `docs/reference/keys.md` lists every key.
 
 pub mod author;
-pub mod claims;
 pub mod blob;
+pub mod claims;
 #[cfg(feature = "command")]
 pub mod cmd;
 pub mod keys;
