@@ -114,6 +114,13 @@ fn hash(context: &str, parts: &[&[u8]]) -> [u8; 16] {
     std::array::from_fn(|at| hash.as_bytes()[at])
 }
 
+/// The slot in which an author says something about this, and nothing else: whatever is said there later
+/// replaces it. `about` sets one use apart from all others.
+pub fn slot_about(about: &str, parts: &[&[u8]]) -> Slot {
+    let long = [about.as_bytes(), &[0]];
+    Slot::new(hash("scope 2026-11 slot about something", &[&long, parts].concat()))
+}
+
 /// The service's key of these bytes, which are never too long.
 fn key(text: impl fmt::Display) -> Key {
     let service = ServiceId::new(SERVICE).expect("a Service-ID");
@@ -185,8 +192,12 @@ pub fn blob(hash: &blake3::Hash) -> Key {
     key(format_args!("blob/{}", hash.to_hex()))
 }
 
-/// What is found by the beginning of a word: a list. `kind` is `people`, `content`, `services` or
-/// `communities`.
+/// What of a person's is in the index: a list.
+pub fn indexed(person: &PublicKey) -> Key {
+    key(format_args!("indexed/{person}"))
+}
+
+/// What is found by the beginning of a word: a list. `kind` is `people`, `content` or `communities`.
 pub fn index(kind: &'static str, beginning: &str) -> Key {
     key(format_args!("index/{kind}/{beginning}"))
 }

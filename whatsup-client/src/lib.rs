@@ -19,6 +19,7 @@ pub mod blob;
 pub mod claims;
 #[cfg(feature = "command")]
 pub mod cmd;
+pub mod index;
 pub mod keys;
 pub mod link;
 pub mod list;
@@ -26,6 +27,7 @@ pub mod net;
 pub mod overlay;
 pub mod private;
 pub mod record;
+pub mod search;
 pub mod stamp;
 pub mod text;
 pub mod words;

@@ -16,6 +16,9 @@ use crate::record::Record;
 /// Longest encoded body of an element, in bytes.
 pub const BODY_MAX: usize = LIST_VALUE_MAX - Signed::OVERHEAD;
 
+/// Reads that show what the root of a list has, and whether there is more.
+pub const OPENING_READS: usize = 2;
+
 /// A list of what authors signed.
 #[derive(Clone)]
 pub struct List {
@@ -88,7 +91,7 @@ impl Net {
         publication::publish(self, author, sayings).await
     }
 
-    /// The beginnings of several lists, all read at once, by two reads of each.
+    /// The beginnings of several lists, all read at once, by [`OPENING_READS`] of each.
     ///
     /// # Errors
     /// The overlay's.
@@ -108,7 +111,7 @@ impl Net {
             if let Some(WalkAsk::Children(_)) = walk.ask() {
                 walk.children(children_of(&children));
             }
-            Ok(walk.page())
+            Ok(ListPage { reads: OPENING_READS, ..walk.page() })
         };
         trees.into_iter().map(opening).collect()
     }
