@@ -12,6 +12,7 @@
 mod answer;
 mod context;
 mod error;
+mod find;
 mod home;
 mod man;
 #[cfg(test)]
@@ -97,6 +98,8 @@ pub struct Global {
 /// What `whatsup` does.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Find people, what they share, communities and services, by words
+    Find(find::Args),
     /// List the services there are, or who offers one
     Services(services::Args),
     /// Show where somebody can be called, as in sip:alice
@@ -137,6 +140,7 @@ pub async fn run<'a>(cli: Cli, net: &'a Net, around: &'a Surroundings, streams: 
 
 async fn perform(command: Command, context: &mut Context<'_>) -> Result<Answer, CommandError> {
     match command {
+        Command::Find(args) => find::run(args, context).await,
         Command::Services(args) => services::run(args, context).await,
         Command::Resolve(args) => resolve::run(args, context).await,
         Command::Completions { shell } => {

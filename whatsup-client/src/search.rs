@@ -29,6 +29,10 @@ pub const LISTS_MAX: usize = 3;
 /// How often as many as are wanted are verified: who fills the index with what is nobody's gains no more.
 const ROUNDS_MAX: usize = 3;
 
+/// Pages that are read for one search until there is enough: some 2,000 elements of a word that thousands have,
+/// in about a second.
+pub const PAGES_MAX: usize = 8;
+
 /// Whom a reader does not want to see.
 pub type Hidden<'a> = &'a (dyn Fn(&Name, &PublicKey) -> bool + Send + Sync);
 
@@ -113,6 +117,56 @@ pub async fn find_more(
     let (hits, met) = shown(net, kind, query, page.items, wanted, hidden).await?;
     let more = next.map(|from| More { from, ..more });
     Ok(Found { hits, met, more, reads })
+}
+
+/// All that was wanted of what is found.
+#[derive(Debug, Clone)]
+pub struct Gathered {
+    /// The best of what was read, the best first.
+    pub hits: Vec<Hit>,
+    /// Whether there is nothing else.
+    pub complete: bool,
+}
+
+impl Default for Gathered {
+    fn default() -> Gathered {
+        Gathered { hits: Vec::new(), complete: true }
+    }
+}
+
+/// Finds at most `max` of a kind, and goes on reading, at most [`PAGES_MAX`] times, while there are fewer.
+///
+/// # Errors
+/// The overlay's.
+pub async fn gather(
+    net: &Net,
+    kind: Kind,
+    query: &Query,
+    max: usize,
+    hidden: Hidden<'_>,
+) -> Result<Gathered, OverlayError> {
+    let mut found = find(net, kind, query, max, hidden).await?;
+    let mut hits: BTreeMap<(PublicKey, Thing), Hit> = BTreeMap::new();
+    let mut left_out = false;
+    let mut pages = 1;
+    loop {
+        left_out |= found.met > found.hits.len() && found.hits.len() >= max;
+        let key = |hit: Hit| ((hit.author, hit.thing.clone()), hit);
+        hits.extend(found.hits.into_iter().map(key));
+        match found.more {
+            Some(more) if hits.len() < max && pages < PAGES_MAX => {
+                pages += 1;
+                found = find_more(net, kind, query, more, max, hidden).await?;
+            }
+            more => {
+                let mut hits: Vec<Hit> = hits.into_values().collect();
+                hits.sort_by(rank);
+                let complete = more.is_none() && !left_out && hits.len() <= max;
+                hits.truncate(max);
+                return Ok(Gathered { hits, complete });
+            }
+        }
+    }
 }
 
 /// An element that meets the query.

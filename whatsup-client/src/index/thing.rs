@@ -91,6 +91,14 @@ impl Thing {
         }
     }
 
+    /// In which list it is, for content.
+    pub const fn shelf(&self) -> Option<Shelf> {
+        match self {
+            Thing::Content { shelf, .. } => Some(*shelf),
+            _ => None,
+        }
+    }
+
     /// The name of whose it is.
     pub const fn name(&self) -> &Name {
         match self {

@@ -41,6 +41,11 @@ impl Query {
         &self.words
     }
 
+    /// Whether a text meets it.
+    pub fn meets(&self, text: &str) -> bool {
+        self.score(text, "").is_some()
+    }
+
     /// Under which beginnings to read, the likely rarest first: under each is all that meets the query.
     pub(super) fn read_under(&self, max: usize) -> Vec<String> {
         let all: BTreeSet<(u8, String)> = self.words.iter().flat_map(Word::sought_under).collect();
