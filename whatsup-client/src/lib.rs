@@ -20,11 +20,15 @@ pub mod claims;
 #[cfg(feature = "command")]
 pub mod cmd;
 pub mod index;
+pub mod feed;
+pub mod head;
 pub mod keys;
 pub mod link;
 pub mod list;
 pub mod net;
 pub mod overlay;
+pub mod post;
+pub mod posts;
 pub mod private;
 pub mod profile;
 pub mod record;

@@ -5,7 +5,7 @@ mod publication;
 
 use base::limits::{LIST_ROOM, LIST_VALUE_MAX};
 use base::list::{Children, Descent, Item, ListPage, Path, Placemark, Seat, Tree, Walk, WalkAsk};
-use base::{EntryId, Key, Place, Signed, Slot, Ttl, Verified};
+use base::{EntryId, Key, Lifetime, Place, Signed, Slot, Ttl, Verified};
 use prost::Message;
 
 use crate::author::Author;
@@ -62,6 +62,11 @@ impl Unverified {
     /// What it claims to be, if it is signed at all.
     pub fn claimed(&self) -> Option<Signed> {
         Signed::from_bytes(self.found.value.clone().into_bytes()).ok()
+    }
+
+    /// What is left of its life.
+    pub const fn remaining(&self) -> Lifetime {
+        self.found.remaining
     }
 
     /// What its author signed for the key where it was found; nothing if nobody did.
