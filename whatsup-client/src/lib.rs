@@ -19,9 +19,9 @@ pub mod blob;
 pub mod claims;
 #[cfg(feature = "command")]
 pub mod cmd;
-pub mod index;
 pub mod feed;
 pub mod head;
+pub mod index;
 pub mod keys;
 pub mod link;
 pub mod list;

@@ -68,7 +68,11 @@ struct Slow(Memory, Mutex<fastrand::Rng>);
 
 impl Slow {
     async fn wait(&self) {
-        let turns = self.1.lock().unwrap().usize(..6);
+        let turns = {
+            let mut random = self.1.lock().unwrap();
+            // Now and then somebody stays behind while others do several things.
+            if random.usize(..4) == 0 { random.usize(..60) } else { random.usize(..4) }
+        };
         for _ in 0..turns {
             tokio::task::yield_now().await;
         }
