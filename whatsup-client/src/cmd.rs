@@ -14,9 +14,12 @@ mod context;
 mod error;
 mod find;
 mod home;
+mod login;
 mod man;
+mod profile;
 #[cfg(test)]
 mod reference;
+mod renewal;
 mod resolve;
 mod services;
 mod table;
@@ -98,6 +101,15 @@ pub struct Global {
 /// What `whatsup` does.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Be somebody: claim a name, or come back
+    Login(login::Login),
+    /// Be nobody here; your name stays yours
+    Logout(login::Logout),
+    /// Show who you are
+    Whoami,
+    /// Say who you are, and see who others are
+    #[command(subcommand)]
+    Profile(profile::Command),
     /// Find people, what they share, communities and services, by words
     Find(find::Args),
     /// List the services there are, or who offers one
@@ -112,6 +124,16 @@ pub enum Command {
     },
     /// Print the man page, as in `whatsup man | man -l -`
     Man,
+}
+
+impl Command {
+    /// Whether what the person has in the overlay may be renewed first.
+    fn is_somebodys(&self) -> bool {
+        !matches!(
+            self,
+            Command::Login(_) | Command::Logout(_) | Command::Completions { .. } | Command::Man
+        )
+    }
 }
 
 impl Cli {
@@ -139,8 +161,15 @@ pub async fn run<'a>(cli: Cli, net: &'a Net, around: &'a Surroundings, streams: 
 }
 
 async fn perform(command: Command, context: &mut Context<'_>) -> Result<Answer, CommandError> {
+    if command.is_somebodys() {
+        renewal::keep_alive(context).await;
+    }
     match command {
         Command::Find(args) => find::run(args, context).await,
+        Command::Login(args) => login::login(args, context).await,
+        Command::Logout(args) => login::logout(args, context).await,
+        Command::Whoami => login::whoami(context).await,
+        Command::Profile(command) => profile::run(command, context).await,
         Command::Services(args) => services::run(args, context).await,
         Command::Resolve(args) => resolve::run(args, context).await,
         Command::Completions { shell } => {

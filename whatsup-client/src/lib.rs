@@ -16,6 +16,7 @@
 
 pub mod author;
 pub mod blob;
+pub mod claiming;
 pub mod claims;
 #[cfg(feature = "command")]
 pub mod cmd;
@@ -35,6 +36,7 @@ pub mod record;
 pub mod search;
 pub mod stamp;
 pub mod text;
+pub mod upkeep;
 pub mod words;
 
 pub use author::Author;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::rand::{GetRandomFlags, getrandom};
+use zeroize::Zeroizing;
 
 use super::answer::{Answer, printed};
 use super::error::CommandError;
@@ -12,6 +13,10 @@ use super::home::Home;
 use crate::author::Author;
 use crate::net::Net;
 use crate::private::{Device, Private};
+use crate::upkeep::Owner;
+
+/// The variable that may hold a name's passphrase, as for `supernode`.
+const NAME_PASSPHRASE: &str = "SUPERNODE_NAME_PASSPHRASE";
 
 /// Standard input, output and error.
 pub struct Streams<'a> {
@@ -30,6 +35,8 @@ pub struct Surroundings {
     pub home: Home,
     /// Milliseconds since 1970.
     pub now_ms: Arc<dyn Fn() -> u64 + Send + Sync>,
+    /// A name's passphrase, if the environment has one.
+    pub name_passphrase: Option<Zeroizing<String>>,
 }
 
 /// All that a command may use beside its arguments.
@@ -41,13 +48,15 @@ pub struct Context<'a> {
 }
 
 impl Surroundings {
-    /// With this machine's clock.
+    /// With this process's clock and environment.
     pub fn new(home: Home) -> Surroundings {
         let now_ms = || {
             let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
         };
-        Surroundings { home, now_ms: Arc::new(now_ms) }
+        let name_passphrase = std::env::var(NAME_PASSPHRASE).ok().filter(|text| !text.is_empty());
+        let name_passphrase = name_passphrase.map(Zeroizing::new);
+        Surroundings { home, now_ms: Arc::new(now_ms), name_passphrase }
     }
 }
 
@@ -95,6 +104,14 @@ impl<'a> Context<'a> {
     /// # Errors
     /// As of [`Context::me`].
     pub fn private(&self) -> Result<Private, CommandError> {
+        Ok(self.owner(self.me()?)?.private())
+    }
+
+    /// Somebody who has things in the overlay, at this device.
+    ///
+    /// # Errors
+    /// [`CommandError::File`], or that the system gives no randomness.
+    pub fn owner(&self, author: Author) -> Result<Owner, CommandError> {
         let device = match self.home().device()? {
             Some(device) => device,
             None => {
@@ -103,7 +120,12 @@ impl<'a> Context<'a> {
                 device
             }
         };
-        Ok(Private::new(self.net.clone(), self.me()?, device))
+        Ok(Owner { net: self.net.clone(), author, device })
+    }
+
+    /// A name's passphrase, if the environment has one.
+    pub fn name_passphrase(&self) -> Option<Zeroizing<String>> {
+        self.around.name_passphrase.clone()
     }
 
     /// A person with this machine's clock.

@@ -8,6 +8,7 @@ use base::NameError;
 
 use crate::overlay::OverlayError;
 use crate::private::{self, PrivateError};
+use crate::profile::ProfileError;
 use crate::text::TextError;
 
 /// Wrong usage, clap's own code: nothing was sent.
@@ -59,6 +60,16 @@ pub enum CommandError {
     /// Something else of this machine's.
     #[error("{0}")]
     Machine(String),
+}
+
+impl From<ProfileError> for CommandError {
+    fn from(error: ProfileError) -> CommandError {
+        match error {
+            ProfileError::Overlay(error) => error.into(),
+            ProfileError::Text(error) => error.into(),
+            other => CommandError::Usage(other.to_string()),
+        }
+    }
 }
 
 impl From<PrivateError> for CommandError {

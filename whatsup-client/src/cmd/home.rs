@@ -29,6 +29,8 @@ pub struct Person {
     pub name: Name,
     /// What signs for it.
     pub key: SigningKey,
+    /// Whether the key is random, and in no other place.
+    pub is_guest: bool,
     /// Until when the name is certainly claimed, in milliseconds since 1970 by this machine's clock.
     pub claimed_until_ms: u64,
 }
@@ -99,7 +101,8 @@ impl Home {
         for byte in person.key.to_bytes().iter() {
             text.push_str(&format!("{byte:02x}"));
         }
-        text.push_str(&format!("\nclaimed-until-ms {}\n", person.claimed_until_ms));
+        let made = if person.is_guest { "random" } else { "passphrase" };
+        text.push_str(&format!("\nmade-of {made}\nclaimed-until-ms {}\n", person.claimed_until_ms));
         self.write(PERSON, text.as_bytes())
     }
 
@@ -163,8 +166,13 @@ fn read(text: &str) -> Option<Person> {
     // A seed is written as a public key is.
     let seed: PublicKey = lines.next()?.strip_prefix("key ")?.parse().ok()?;
     let key = SigningKey::from_bytes(&Zeroizing::new(*seed.as_bytes()));
+    let is_guest = match lines.next()?.strip_prefix("made-of ")? {
+        "random" => true,
+        "passphrase" => false,
+        _ => return None,
+    };
     let until = lines.next()?.strip_prefix("claimed-until-ms ")?;
-    Some(Person { name, key, claimed_until_ms: until.parse().ok()? })
+    Some(Person { name, key, is_guest, claimed_until_ms: until.parse().ok()? })
 }
 
 #[cfg(test)]
@@ -179,9 +187,11 @@ mod tests {
         assert!(!home.forget().unwrap());
         let name = Name::new("zoë").unwrap();
         let key = SigningKey::from_bytes(&[7; 32]);
-        home.keep(&Person { name: name.clone(), key: key.clone(), claimed_until_ms: 5 }).unwrap();
+        let person =
+            Person { name: name.clone(), key: key.clone(), is_guest: true, claimed_until_ms: 5 };
+        home.keep(&person).unwrap();
         let kept = home.person().unwrap().unwrap();
-        assert_eq!((&kept.name, kept.claimed_until_ms), (&name, 5));
+        assert_eq!((&kept.name, kept.is_guest, kept.claimed_until_ms), (&name, true, 5));
         assert_eq!(kept.key.public(), key.public());
         let path = home.folder().join(PERSON);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);

@@ -32,9 +32,15 @@ impl Person {
     pub(crate) fn on(memory: &Memory) -> Person {
         let folder = TempDir::new().unwrap();
         let home = Home::new(folder.path().join("home"));
-        let around = Surroundings { home, ..Surroundings::new(Home::new("")) };
+        let around = Surroundings { name_passphrase: None, ..Surroundings::new(home) };
         let net = Net::new(memory.clone());
         Person { net, memory: memory.clone(), around, _folder: folder }
+    }
+
+    /// At another time, in milliseconds since 1970.
+    pub(crate) fn at(mut self, now_ms: u64) -> Person {
+        self.around.now_ms = std::sync::Arc::new(move || now_ms);
+        self
     }
 
     /// Runs `whatsup` with these arguments, split at spaces.

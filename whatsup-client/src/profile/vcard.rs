@@ -36,13 +36,16 @@ pub enum NotAVCard {
 pub struct LeftOut {
     /// The property, as `PHOTO`.
     pub property: String,
-    /// Its value, shortened and safe to show.
+    /// Its value, shortened and safe to show; empty if it is no text.
     pub value: String,
 }
 
 impl fmt::Display for LeftOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.property, self.value)
+        match &*self.value {
+            "" => f.write_str(&self.property),
+            value => write!(f, "{}:{value}", self.property),
+        }
     }
 }
 

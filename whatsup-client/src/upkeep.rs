@@ -1,0 +1,78 @@
+//! What a person has in the overlay, part by part: to be renewed before it ends, and to be removed when the
+//! person wants to leave nothing. Each noun adds its part to [`PARTS`].
+
+use base::Ttl;
+use futures::future::BoxFuture;
+
+use crate::author::Author;
+use crate::claiming;
+use crate::net::Net;
+use crate::overlay::OverlayError;
+use crate::private::{Device, Private, PrivateError};
+use crate::profile;
+
+/// Some of what a person has in the overlay.
+pub struct Part {
+    /// What it is, in the plural if it may be several.
+    pub what: &'static str,
+    /// Writes anew what would end in less than half its life.
+    pub renew: for<'a> fn(&'a Owner) -> BoxFuture<'a, Result<(), OverlayError>>,
+    /// Removes all of it: how much it was.
+    pub remove: for<'a> fn(&'a Owner) -> BoxFuture<'a, Result<usize, OverlayError>>,
+}
+
+/// Whose it is, and where.
+#[derive(Clone)]
+pub struct Owner {
+    /// The overlay.
+    pub net: Net,
+    /// Who.
+    pub author: Author,
+    /// At which device.
+    pub device: Device,
+}
+
+/// All parts, in the order they are removed: the name goes last, so that whoever was stopped on the way still
+/// has it and can go on.
+pub const PARTS: &[Part] = &[
+    Part {
+        what: "private lists",
+        renew: |owner| {
+            let private = owner.private();
+            Box::pin(async move {
+                match private.renew().await {
+                    Err(PrivateError::Overlay(error)) => Err(error),
+                    // What is full was so when it was written.
+                    Ok(()) | Err(PrivateError::Full(_)) => Ok(()),
+                }
+            })
+        },
+        remove: |owner| Box::pin(Private::remove_all(&owner.net, &owner.author)),
+    },
+    Part {
+        what: "profile",
+        renew: |owner| Box::pin(profile::renew(&owner.net, &owner.author)),
+        remove: |owner| {
+            Box::pin(async { Ok(profile::delete(&owner.net, &owner.author).await?.into()) })
+        },
+    },
+    Part {
+        what: "name",
+        renew: |owner| {
+            Box::pin(async {
+                claiming::claim(&owner.net, &owner.author, Ttl::MAX).await?;
+                Ok(())
+            })
+        },
+        remove: |owner| {
+            Box::pin(async { Ok(claiming::withdraw(&owner.net, &owner.author).await?.into()) })
+        },
+    },
+];
+
+impl Owner {
+    /// What the person keeps for herself.
+    pub fn private(&self) -> Private {
+        Private::new(self.net.clone(), self.author.clone(), self.device)
+    }
+}
