@@ -44,7 +44,7 @@ impl CommunityId {
     /// Length in bytes.
     pub const LEN: usize = 16;
 
-    /// The community its founder made in this slot of [`founded`].
+    /// The community its founder describes in this slot of [`community`].
     pub fn of(founder: &PublicKey, slot: Slot) -> CommunityId {
         let context = "scope 2026-11 id of a community";
         CommunityId(hash(context, &[founder.as_bytes(), slot.as_bytes()]))
@@ -170,6 +170,12 @@ pub fn community(id: CommunityId) -> Key {
 /// Part of a community, a list: `members`, `news`, `events`, `polls`, `moderation`.
 pub fn community_part(id: CommunityId, part: &'static str) -> Key {
     key(format_args!("community/{id}/{part}"))
+}
+
+/// What was just said in a community, for who waits for it: an entry of each who says something, which lives
+/// for minutes.
+pub fn bell(id: CommunityId) -> Key {
+    key(format_args!("community/{id}/bell"))
 }
 
 /// What is said about a thing: a list.

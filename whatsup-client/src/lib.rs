@@ -14,12 +14,15 @@
 //! Everything a person makes is a signed entry. What is not signed by whom it has to be never leaves
 //! [`Net`]. `docs/reference/keys.md` lists every key.
 
+pub mod alerts;
 pub mod author;
+pub mod bell;
 pub mod blob;
 pub mod claiming;
 pub mod claims;
 #[cfg(feature = "command")]
 pub mod cmd;
+pub mod community;
 pub mod feed;
 pub mod head;
 pub mod index;

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::{Key, Name, Place, PublicKey, Sequence, SignatureCache, Signed, Slot, Ttl, Verified};
+use base::{
+    EntryId, Key, Name, Place, PublicKey, Sequence, SignatureCache, Signed, Slot, Ttl, Verified,
+};
 use prost::Message;
 
 use crate::author::Author;
@@ -87,6 +89,22 @@ impl Net {
         all.pop().unwrap_or_else(|| Err(unexpected()))
     }
 
+    /// What an author says in one slot of a key; nothing if nothing is there.
+    ///
+    /// # Errors
+    /// The overlay's.
+    pub(crate) async fn said<T: Message + Default>(
+        &self,
+        key: &Key,
+        author: &PublicKey,
+        slot: Slot,
+    ) -> Result<Option<Record<T>>, OverlayError> {
+        let id = EntryId::of_slot(author, slot);
+        let page = self.get(Get::one(key.clone(), id)).await?;
+        let there = page.values.iter().find(|found| found.id == id);
+        Ok(there.and_then(|found| Record::read(&self.verify(&key.place(), found)?)))
+    }
+
     /// What of a page was signed for this key by whom it says.
     pub fn verified(&self, key: &Key, page: &Page) -> Vec<Verified<Signed>> {
         let place = key.place();
@@ -99,6 +117,11 @@ impl Net {
         if signed.is_removal() || signed.id() != found.id {
             return None;
         }
+        self.check(signed, place)
+    }
+
+    /// This, if its author signed it for this place: wherever it was found.
+    pub(crate) fn check(&self, signed: Signed, place: &Place) -> Option<Verified<Signed>> {
         self.signatures.verify(signed, place).ok()
     }
 

@@ -74,6 +74,26 @@ impl Memory {
         load
     }
 
+    /// Both hold from now on what either held, as the halves of an overlay do that meet: of each entry the
+    /// copy that wins. Of a name that has a holder here and another there, each keeps its own.
+    pub fn meet(&self, other: &Memory) {
+        if Arc::ptr_eq(&self.0, &other.0) {
+            return;
+        }
+        let (here, there) = (self.lock().all(), other.lock().all());
+        for (memory, entries) in [(self, there), (other, here)] {
+            let mut held = memory.lock();
+            for (place, entry) in entries.0 {
+                held.merge(place, entry);
+            }
+            for (place, holder) in entries.1 {
+                held.holders.entry(place).or_insert(holder);
+            }
+            drop(held);
+            memory.0.changed.notify_waiters();
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Held> {
         self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -219,6 +239,29 @@ impl Held {
         let until = now + Duration::from(entry.remaining());
         self.entries.insert((place, id), (entry, until));
         Ok(Answer::Put { replicas: 1 })
+    }
+
+    /// All entries, each with what remains of its life, and who holds names.
+    fn all(&self) -> (Vec<(Place, Entry)>, BTreeMap<Place, base::PublicKey>) {
+        let now = Instant::now();
+        let live = self.entries.iter().filter_map(|((place, id), (entry, until))| {
+            let left = until.checked_duration_since(now)?.as_millis();
+            let left = Lifetime::from_millis(u64::try_from(left).unwrap_or(u64::MAX));
+            let (version, state) = (entry.version(), entry.state().clone());
+            Some((*place, Entry::from_parts(*id, version, state, left)))
+        });
+        (live.collect(), self.holders.clone())
+    }
+
+    /// Takes a copy of an entry that another replica holds, if it wins.
+    fn merge(&mut self, place: Place, entry: Entry) {
+        let now = Instant::now();
+        let held = self.entries.get(&(place, entry.id())).filter(|(_, until)| *until > now);
+        let wins = held.is_none_or(|(held, _)| entry.against(held) == Verdict::Take);
+        if wins {
+            let until = now + Duration::from(entry.remaining());
+            self.entries.insert((place, entry.id()), (entry, until));
+        }
     }
 
     fn page(&self, get: &Get) -> Page {
