@@ -42,7 +42,9 @@ pub use directory::{Listing, communities};
 pub use event::{Event, EventError, Moment};
 pub use members::{Join, Member, Members, Standing};
 pub use moderation::{Act, Decision, Moderation, Subject, Verdict};
-pub use poll::{Ballot, Closed, Closing, Counted, OPTIONS, Poll, PollError, Tally, may_close, may_vote};
+pub use poll::{
+    Ballot, Closed, Closing, Counted, OPTIONS, Poll, PollError, Tally, may_close, may_vote,
+};
 pub use polls::Standings;
 pub use view::{Part, Shown, View};
 

@@ -26,13 +26,13 @@ pub use tally::{Tally, may_close, may_vote};
 /// Fewest and most options of a poll.
 pub const OPTIONS: std::ops::RangeInclusive<usize> = 2..=12;
 /// Longest question, in bytes.
-pub const QUESTION_MAX: usize = 200;
+const QUESTION_MAX: usize = 200;
 /// Longest option, in bytes.
-pub const OPTION_MAX: usize = 60;
+const OPTION_MAX: usize = 60;
 /// Votes that one closing entry carries: 141 bytes each, in a value of 64 KiB.
-pub const BALLOTS_PER_PART: usize = 440;
+pub(super) const BALLOTS_PER_PART: usize = 440;
 /// Entries of one closing: 7,040 votes, 1 MB of a key's 4 MB, which three may close.
-pub const PARTS_MAX: usize = 16;
+pub(super) const PARTS_MAX: usize = 16;
 
 /// A question: the body of an element of a community's list `polls`. Its slot is a hash of it, so that
 /// nobody can change what was voted on.

@@ -3,13 +3,13 @@
 use base::limits::LIST_ROOM;
 use base::{PublicKey, Signed, Slot, Verified};
 
+use super::poll::{self, Ballot, Closed, Closing, Counted, PARTS_MAX, Poll, Tally};
 use super::view::{Shown, View};
 use super::{Community, CommunityError, LIFE, MEMBERS_MAX, PART_MAX, POLLS};
 use crate::author::Author;
 use crate::bell::Kind;
 use crate::keys::{self, ThingId};
 use crate::overlay::OverlayError;
-use super::poll::{self, Ballot, Closed, Closing, Counted, PARTS_MAX, Poll, Tally};
 use crate::record::Record;
 use crate::stamp::Stamp;
 

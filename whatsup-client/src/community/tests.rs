@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use base::{Name, SigningKey};
 
 use super::*;
-use crate::overlay::Memory;
 use crate::community::Poll;
+use crate::overlay::Memory;
 
 /// A person whose clock goes on by a second with each look.
 fn person(seed: u8) -> Author {

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base::{PublicKey, Slot};
 
-use super::{Ballot, Closed, Poll};
 use super::super::view::View;
+use super::{Ballot, Closed, Poll};
 use crate::record::Record;
 
 /// How a poll stands.
