@@ -3,7 +3,7 @@
 //! Lists have no order in time, so whoever waits for news would read a whole list again for each. Instead
 //! who says something also *rings*: puts an entry of its own under one small key, with the last few things
 //! it said, for some minutes. A watcher reads that key alone, and tells by each author's count what is new and
-//! whether it missed some. Why it is so: `docs/decisions/0028-alerts.md`.
+//! whether it missed some. Why it is so: `docs/decisions/0030-alerts.md`.
 
 use std::collections::{BTreeMap, VecDeque};
 

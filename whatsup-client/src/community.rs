@@ -20,6 +20,7 @@ mod directory;
 mod event;
 mod members;
 mod moderation;
+mod news;
 mod poll;
 mod polls;
 mod view;
@@ -29,9 +30,12 @@ use prost::Message;
 
 use crate::author::Author;
 use crate::bell::{self, Kind};
+use crate::blob::BlobError;
 use crate::keys::{self, CommunityId, ThingId};
+use crate::list::BODY_MAX;
 use crate::net::{Net, page};
 use crate::overlay::{Ask, Get, OverlayError};
+use crate::post::DraftError;
 use crate::record::Record;
 use crate::stamp::Stamp;
 use crate::text::TextError;
@@ -42,6 +46,7 @@ pub use directory::{Listing, communities};
 pub use event::{Event, EventError, Moment};
 pub use members::{Join, Member, Members, Standing};
 pub use moderation::{Act, Decision, Moderation, Subject, Verdict};
+pub use news::News;
 pub use poll::{
     Ballot, Closed, Closing, Counted, OPTIONS, Poll, PollError, Tally, may_close, may_vote,
 };
@@ -69,7 +74,7 @@ pub struct Community {
 }
 
 /// Why something was not done in a community, and what to do.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum CommunityError {
     /// The overlay's reason.
     #[error(transparent)]
@@ -80,6 +85,15 @@ pub enum CommunityError {
     /// It is no event.
     #[error(transparent)]
     Event(#[from] EventError),
+    /// It is nothing to share.
+    #[error(transparent)]
+    Draft(#[from] DraftError),
+    /// All of it together is too long for an element of a list.
+    #[error("this has {0} bytes; in a community it may have {BODY_MAX}: shorten it")]
+    TooBig(usize),
+    /// Its long text.
+    #[error(transparent)]
+    Blob(#[from] BlobError),
     /// It is no poll.
     #[error(transparent)]
     Poll(#[from] PollError),
@@ -392,6 +406,7 @@ impl Community {
         let mut kept = 1;
         kept += self.renew::<Join>(author, self.root(MEMBERS)).await?;
         kept += self.renew::<Act>(author, self.root(MODERATION)).await?;
+        kept += self.renew::<News>(author, self.root(NEWS)).await?;
         kept += self.renew::<Event>(author, self.root(EVENTS)).await?;
         kept += self.renew_polls(author, &view).await?;
         Ok(kept)

@@ -167,6 +167,11 @@ impl Draft {
 }
 
 impl PostBody {
+    /// When.
+    pub fn stamp(&self) -> Stamp {
+        Stamp::from_millis(self.stamp_ms)
+    }
+
     /// With the blob of its long text.
     #[must_use]
     pub fn with_long(self, blob: Blob) -> PostBody {

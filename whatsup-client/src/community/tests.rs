@@ -45,10 +45,10 @@ async fn a_community_is_listed_and_joined_and_left() {
     let (listed, next) = communities(&net, None).await.unwrap();
     assert_eq!((listed[0].title.as_str(), listed.len(), next), ("Chess", 1, None));
     assert_eq!(listed[0].words(), ["Chess", "Every evening in hall 2"]);
-    assert_eq!(community.join(&member).await, Ok(Standing::Joined));
+    assert_eq!(community.join(&member).await.unwrap(), Standing::Joined);
     assert_eq!(community.view().await.unwrap().members.count(), 2);
-    assert_eq!(community.leave(&member).await, Ok(true));
-    assert_eq!(community.leave(&member).await, Ok(false));
+    assert_eq!(community.leave(&member).await.unwrap(), true);
+    assert_eq!(community.leave(&member).await.unwrap(), false);
     assert_eq!(community.view().await.unwrap().members.count(), 1);
     let nowhere = net.community(CommunityId::from_bytes([9; 16]));
     let error = nowhere.join(&member).await.unwrap_err();
@@ -96,8 +96,8 @@ async fn only_members_speak_and_what_is_hidden_says_by_whom_and_why() {
     assert_eq!((&*hidden.reason, hidden.by), ("it is cancelled", founder.public()));
     community.decide(&founder, &view, thing, Verdict::Undone, "it is not").await.unwrap();
     assert_eq!(titles(&community).await.len(), 2);
-    assert_eq!(community.take_back(&member, id).await, Ok(true));
-    assert_eq!(community.take_back(&member, id).await, Ok(false));
+    assert_eq!(community.take_back(&member, id).await.unwrap(), true);
+    assert_eq!(community.take_back(&member, id).await.unwrap(), false);
     assert_eq!(titles(&community).await, ["First round"]);
 }
 
@@ -123,7 +123,7 @@ async fn who_is_removed_is_heard_no_more_and_does_not_come_back_by_joining() {
         community.decide(&founder, &view, Subject::Member(founder.public()), Verdict::Removed, "");
     assert!(error.await.unwrap_err().to_string().starts_with("person1 moderates"));
     community.decide(&founder, &view, subject, Verdict::Undone, "sorry").await.unwrap();
-    assert_eq!(community.join(&member).await, Ok(Standing::Joined));
+    assert_eq!(community.join(&member).await.unwrap(), Standing::Joined);
 }
 
 #[tokio::test]
@@ -132,7 +132,7 @@ async fn where_joining_is_by_approval_who_joins_waits() {
     let (founder, member) = (person(1), person(2));
     let description = Description { by_approval: true, ..chess(&founder) };
     let community = net.found(&founder, description).await.unwrap();
-    assert_eq!(community.join(&member).await, Ok(Standing::Waiting));
+    assert_eq!(community.join(&member).await.unwrap(), Standing::Waiting);
     let view = community.view().await.unwrap();
     let early = event(&member, "Early", "2026-12-03T19:00Z");
     let error = community.announce(&member, &view, &early).await.unwrap_err();
@@ -276,4 +276,34 @@ async fn halves_that_part_and_meet_show_the_same_members_votes_and_order() {
     assert_eq!((view.members.count(), events.len()), (6, 6));
     // Of who voted on both sides the newer vote counts, of the others each.
     assert_eq!((&standings.tally.counts[..], standings.tally.closed_by.len()), (&[0, 1, 2][..], 2));
+}
+
+#[tokio::test]
+async fn news_are_posts_and_in_feeds_only_of_who_has_the_name() {
+    let net = Net::new(Memory::new());
+    let (founder, member) = (person(1), person(2));
+    let claim = base::Claim::new(founder.name().clone(), base::Sequence::ZERO);
+    let signed = claim.sign(founder.key(), base::Sequence::new(1), LIFE).unwrap();
+    net.one(Ask::Claim { name: founder.name().clone(), signed }).await.unwrap();
+    let community = net.found(&founder, chess(&founder)).await.unwrap();
+    community.join(&member).await.unwrap();
+    let view = community.view().await.unwrap();
+    let draft = |text: &str| crate::post::Draft { text: text.to_owned(), ..Default::default() };
+    let long = "long ".repeat(1_000);
+    let first = community.share(&founder, &view, &draft(&long)).await.unwrap();
+    let second = community.share(&founder, &view, &draft("short")).await.unwrap();
+    community.share(&member, &view, &draft("of somebody without a name")).await.unwrap();
+    let news = community.news(&view).await.unwrap();
+    assert_eq!(news.len(), 3);
+    let source = community.source(&view).await.unwrap();
+    let ids: Vec<ThingId> = source.items.iter().map(|post| post.id).collect();
+    assert_eq!((ids, source.all), (vec![second, first], true));
+    let post = &source.items[1];
+    assert_eq!(post.community, Some(community.id()));
+    assert!(post.text.starts_with("long long") && post.long.is_some());
+    assert_eq!(community.keep(&founder).await.unwrap(), 3);
+    assert_eq!(community.take_back(&founder, first).await.unwrap(), true);
+    let error = community.share(&person(3), &view, &draft("x")).await.unwrap_err();
+    assert!(error.to_string().contains("join first"), "{error}");
+    assert!(community.share(&founder, &view, &draft("")).await.is_err());
 }
