@@ -269,7 +269,7 @@ pub(super) mod tests {
         let first = described(1, SLOT, 1, "first");
         let second = described(1, SLOT, 2, "second");
         let title = |entries: &[Signed]| settle(entries).map(|charter| charter.title);
-        assert_eq!(title(&[first.clone()]).unwrap(), "first");
+        assert_eq!(title(std::slice::from_ref(&first)).unwrap(), "first");
         assert_eq!(title(&[first.clone(), second.clone()]).unwrap(), "second");
         assert_eq!(title(&[kept(2, 9, &first)]).unwrap(), "first");
         assert_eq!(title(&[kept(2, 9, &second), first]).unwrap(), "second");
