@@ -31,6 +31,7 @@ pub mod link;
 pub mod list;
 pub mod net;
 pub mod overlay;
+pub mod picture;
 pub mod post;
 pub mod posts;
 pub mod private;
