@@ -41,6 +41,7 @@ pub mod search;
 pub mod stamp;
 pub mod text;
 pub mod upkeep;
+pub mod verify;
 pub mod words;
 
 pub use author::Author;
