@@ -184,6 +184,40 @@ async fn who_watches_a_key_is_told_of_each_state_that_lasts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_watches_many_keys_is_told_which_of_them_changed() {
+    let testnet = Testnet::start(4).await.unwrap();
+    let (here, there) = (testnet.node(0), testnet.node(3));
+    let keys: Vec<Key> = (0..100).map(key).collect();
+    there.put(&keys[7], value(7), SecretTag::NONE, Ttl::MAX).await.unwrap();
+    let unseen: Vec<_> = keys.iter().map(|key| (key.clone(), None)).collect();
+    let seen = here.watch_any(&unseen, PATIENCE).await.unwrap();
+    assert_eq!(seen.iter().map(|(at, _)| *at).collect::<Vec<_>>(), (0..100).collect::<Vec<_>>());
+    let mut known: Vec<_> =
+        keys.iter().zip(&seen).map(|(key, (_, cursor))| (key.clone(), Some(*cursor))).collect();
+    assert_eq!(here.watch_any(&known, Duration::from_millis(20)).await, Ok(Vec::new()));
+
+    let waiting = here.watch_any(&known, PATIENCE);
+    let changes = async {
+        there.put(&keys[42], value(1), SecretTag::NONE, Ttl::MAX).await.unwrap();
+        there.remove(&keys[7], &value(7), None).await.unwrap();
+    };
+    let (told, ()) = tokio::join!(waiting, changes);
+    let mut told = told.unwrap();
+    // The second change may have come too late for this answer: then it is the next one's.
+    while !(told.iter().any(|(at, _)| *at == 7) && told.iter().any(|(at, _)| *at == 42)) {
+        assert!(!told.is_empty() && told.iter().all(|(at, _)| [7, 42].contains(at)), "{told:?}");
+        told.iter().for_each(|(at, cursor)| known[*at].1 = Some(*cursor));
+        told.extend(here.watch_any(&known, PATIENCE).await.unwrap());
+    }
+    let empty = here.watch(&keys[0], None, PATIENCE).await.unwrap().cursor;
+    assert!(told.contains(&(7, empty)), "the key is empty again");
+    let missed = (keys[42].clone(), Some(empty));
+    let at_once = here.watch_any(&[missed], PATIENCE).await.unwrap();
+    assert_eq!(at_once.len(), 1, "what was seen is not what is");
+    testnet.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_expires_is_a_change() {
     let testnet = Testnet::start(3).await.unwrap();
     let (node, key) = (testnet.node(0), key(1));

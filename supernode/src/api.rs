@@ -1,6 +1,8 @@
 //! The JSON interface: what a node tells of itself, the registry of services, and names.
 
+pub mod door;
 pub mod names;
+pub mod refusals;
 pub mod registrations;
 pub mod services;
 

@@ -7,7 +7,6 @@
 
 mod client_args;
 mod man;
-mod node_url;
 #[cfg(test)]
 mod reference;
 mod ttl;
@@ -23,7 +22,7 @@ pub use client_args::{
     AdvertiseArgs, ClaimArgs, ClientCommand, Connection, GetArgs, NamesArgs, PhonePasswordArgs,
     PutArgs, RegistrationsArgs, RmArgs, SecretArgs, ServicesArgs, StatusArgs, WithdrawArgs,
 };
-pub use node_url::{NodeUrl, NotANode};
+pub use whatsup::node_url::{NodeUrl, NotANode};
 
 /// What a client command's exit code means; scripts rely on it.
 const EXIT_STATUS: &str = "\

@@ -8,6 +8,8 @@
 //! | `/api/v1/status` | GET | JSON |
 //! | `/api/v1/services` | GET | the services there are, JSON |
 //! | `/api/v1/services/ID` | GET, POST, DELETE | who offers one; offers one, and no more |
+//! | `/api/v1/batch`, `put`, `get`, `remove` | POST | the overlay, JSON |
+//! | `/api/v1/watch` | POST | which of many keys has changed, JSON |
 //! | `/api/v1/session` | POST | a token, if the node has a passphrase and is told it |
 //! | `/api/v1/registrations` | GET | who is registered here, JSON, to this machine only |
 //! | `/phone` | GET | what to type into a softphone; below it the same for Linphone |
@@ -31,10 +33,12 @@ mod server;
 mod solitude;
 mod stall;
 mod turns;
+mod watching;
 
 pub use budget::Budget;
 pub use door::Door;
 pub use gate::Gate;
+pub use watching::Watching;
 
 pub use routes::router;
 pub use server::{Server, listen};

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use dht::Dht;
 
-use crate::http::{Budget, Door, Gate};
+use crate::http::{Budget, Door, Gate, Watching};
 use crate::load::Load;
 use crate::metrics::Metrics;
 use crate::quota::Quota;
@@ -26,6 +26,8 @@ pub struct AppState {
     pub gate: Gate,
     /// What is left of the memory for requests and replies.
     pub budget: Budget,
+    /// How many keys each source watches.
+    pub watching: Watching,
     /// What each source may still put.
     pub quota: Arc<Quota>,
     /// Who offers what.
@@ -61,6 +63,7 @@ impl AppState {
             metrics: Arc::new(metrics),
             gate: Gate::new(tokio::runtime::Handle::current().metrics().num_workers()),
             budget: Budget::default(),
+            watching: Watching::default(),
             quota,
             services,
             sip,

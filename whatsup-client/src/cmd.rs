@@ -10,11 +10,9 @@
 //! reference page.
 
 mod answer;
-mod block;
 mod context;
 mod error;
 mod find;
-mod follow;
 mod home;
 mod login;
 mod man;
@@ -27,7 +25,6 @@ mod services;
 mod table;
 #[cfg(test)]
 pub(crate) mod testing;
-mod verify;
 
 use std::ffi::OsString;
 use std::io;
@@ -115,16 +112,6 @@ pub enum Command {
     Profile(profile::Command),
     /// Find people, what they share, communities and services, by words
     Find(find::Args),
-    /// Make sure that somebody is who you think, when you meet
-    Verify(verify::Args),
-    /// Follow people: what they share is in your feed
-    Follow(follow::FollowArgs),
-    /// Follow people no more
-    Unfollow(follow::UnfollowArgs),
-    /// See nothing more of somebody: in feeds, messages and calls; on all your devices
-    Block(block::Block),
-    /// Take a block back
-    Unblock(block::Unblock),
     /// List the services there are, or who offers one
     Services(services::Args),
     /// Show where somebody can be called, as in sip:alice
@@ -183,11 +170,6 @@ async fn perform(command: Command, context: &mut Context<'_>) -> Result<Answer, 
         Command::Logout(args) => login::logout(args, context).await,
         Command::Whoami => login::whoami(context).await,
         Command::Profile(command) => profile::run(command, context).await,
-        Command::Verify(args) => verify::run(args, context).await,
-        Command::Follow(args) => follow::follow(args, context).await,
-        Command::Unfollow(args) => follow::unfollow(args, context).await,
-        Command::Block(args) => block::block(args, context).await,
-        Command::Unblock(args) => block::unblock(args, context).await,
         Command::Services(args) => services::run(args, context).await,
         Command::Resolve(args) => resolve::run(args, context).await,
         Command::Completions { shell } => {

@@ -23,6 +23,7 @@ pub mod claims;
 #[cfg(feature = "command")]
 pub mod cmd;
 pub mod community;
+pub mod door;
 pub mod feed;
 pub mod head;
 pub mod index;
@@ -30,8 +31,8 @@ pub mod keys;
 pub mod link;
 pub mod list;
 pub mod net;
+pub mod node_url;
 pub mod overlay;
-pub mod picture;
 pub mod post;
 pub mod posts;
 pub mod private;
@@ -41,7 +42,6 @@ pub mod search;
 pub mod stamp;
 pub mod text;
 pub mod upkeep;
-pub mod verify;
 pub mod words;
 
 pub use author::Author;

@@ -1,6 +1,8 @@
 //! [`Overlay`]: all that What's UP asks of the overlay. The super-node's JSON interface has one operation for
 //! each [`Ask`].
 
+#[cfg(feature = "http")]
+mod http;
 mod memory;
 
 use std::fmt;
@@ -11,6 +13,8 @@ use base::{
 };
 use futures::future::BoxFuture;
 
+#[cfg(feature = "http")]
+pub use http::Http;
 pub use memory::Memory;
 
 /// Most asks of one [`Overlay::run`]; whoever has more makes several.

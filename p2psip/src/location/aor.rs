@@ -33,7 +33,17 @@ impl Aor {
     /// [`BadAor`], for a URI that nobody can be registered under.
     pub fn of(uri: &Uri<'_>) -> Result<Aor, BadAor> {
         let user = uri.user_decoded().ok_or(BadAor::NoUser)?;
-        let user = std::str::from_utf8(&user).map_err(|_| BadAor::NotText)?;
+        Aor::of_user(std::str::from_utf8(&user).map_err(|_| BadAor::NotText)?)
+    }
+
+    /// The one of a user, with nothing escaped.
+    ///
+    /// # Errors
+    /// [`BadAor`], for one that nobody can be.
+    pub fn of_user(user: &str) -> Result<Aor, BadAor> {
+        if user.is_empty() {
+            return Err(BadAor::NoUser);
+        }
         if user.chars().any(char::is_control) {
             return Err(BadAor::NotText);
         }
@@ -44,6 +54,19 @@ impl Aor {
     /// The normalised user.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The normalised user as the user part of a URI (RFC 3261 §25.1): what may not stand there is escaped.
+    pub fn to_user_part(&self) -> String {
+        let mut part = String::with_capacity(self.0.len());
+        for byte in self.0.bytes() {
+            if byte.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;?/".contains(&byte) {
+                part.push(char::from(byte));
+            } else {
+                part.push_str(&format!("%{byte:02X}"));
+            }
+        }
+        part
     }
 }
 
@@ -68,6 +91,18 @@ mod tests {
             assert_eq!(aor(uri).as_deref(), Ok("alice"), "{uri}");
         }
         assert_eq!(aor("sip:%C3%84nne@scope").as_deref(), Ok("änne"));
+    }
+
+    #[test]
+    fn a_user_is_normalised_and_escaped_so_that_its_uri_reads_back() {
+        for user in ["Alice", "änne", "a b", "100%", "x@y:z", "<sip:a>", "o'hara+1"] {
+            let aor = Aor::of_user(user).unwrap();
+            let uri = format!("sip:{}@scope", aor.to_user_part());
+            assert_eq!(Aor::of(&Uri::parse(&uri).unwrap()), Ok(aor), "{uri}");
+        }
+        assert_eq!(Aor::of_user(""), Err(BadAor::NoUser));
+        assert_eq!(Aor::of_user("a\0"), Err(BadAor::NotText));
+        assert_eq!(Aor::of_user(&"a".repeat(256)), Err(BadAor::TooLong));
     }
 
     #[test]

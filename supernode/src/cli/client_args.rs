@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use base::Ttl;
 use clap::{Args, Subcommand};
 
-use super::node_url::NodeUrl;
 use super::ttl;
+use whatsup::node_url::NodeUrl;
 
 /// A request to a running super-node.
 #[derive(Debug, Subcommand)]

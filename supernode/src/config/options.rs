@@ -12,7 +12,7 @@ use clap::{ArgAction, Args, FromArgMatches};
 use super::join_address::JoinAddress;
 
 /// The port for HTTP and XML-RPC: OpenDHT's gateway had it, so its clients find ours.
-pub const HTTP_PORT: u16 = 5851;
+pub const HTTP_PORT: u16 = whatsup::node_url::PORT;
 
 /// Where HTTP is served when nothing says otherwise: every IPv4 address, since phones are to join.
 pub const DEFAULT_HTTP: SocketAddr =

@@ -10,8 +10,10 @@ use tokio::time::timeout;
 
 use super::budget::{Account, Budget, NoneLeft, Share};
 
-/// Longest that a body may take to arrive: 256 KiB at 26 kB/s, which even a crowded radio gives.
+/// Longest that a body may take to arrive for each so many bytes it may have: 26 kB/s, which even a crowded
+/// radio gives.
 const BODY_PATIENCE: Duration = Duration::from_secs(10);
+const PATIENT_BYTES: u64 = 256 * 1024;
 /// How much of a body above its limit is read and thrown away, so that a client that sends all of
 /// it before it reads gets to see why it was refused.
 const DISCARD_MAX: u64 = 4 * 1024 * 1024;
@@ -38,6 +40,9 @@ pub(super) async fn read(
     budget: &Budget,
     account: &Arc<Account>,
 ) -> Result<(Bytes, Share), BodyError> {
+    let declared = body.size_hint().upper().unwrap_or(limit as u64).min(limit as u64);
+    let parts = u32::try_from(declared.div_ceil(PATIENT_BYTES)).unwrap_or(u32::MAX);
+    let patience = BODY_PATIENCE.saturating_mul(parts.max(1));
     let reading = async {
         let hint = body.size_hint();
         let declared = hint.lower();
@@ -51,7 +56,7 @@ pub(super) async fn read(
         let body = collect(body, usize::try_from(declared).unwrap_or(0), limit).await?;
         Ok((body, share))
     };
-    timeout(BODY_PATIENCE, reading).await.unwrap_or(Err(BodyError::TooSlow))
+    timeout(patience, reading).await.unwrap_or(Err(BodyError::TooSlow))
 }
 
 async fn collect(mut body: Body, expected: usize, limit: usize) -> Result<Bytes, BodyError> {

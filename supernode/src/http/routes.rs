@@ -1,10 +1,12 @@
 //! The paths and their handlers.
 
 mod answer;
+mod batch;
 mod names;
 mod phone;
 mod services;
 mod sip;
+mod watch;
 
 use std::sync::Arc;
 
@@ -52,6 +54,11 @@ pub fn router(state: Arc<AppState>) -> Router {
         )
         .route("/api/v1/names/", get(names::without_name).post(names::without_name))
         .route("/api/v1/names/{name}", get(names::one).post(names::claim))
+        .route("/api/v1/batch", post(batch::batch))
+        .route("/api/v1/put", post(batch::put))
+        .route("/api/v1/get", post(batch::get))
+        .route("/api/v1/remove", post(batch::remove))
+        .route("/api/v1/watch", post(watch::watch))
         .route("/api/v1/registrations", get(registrations))
         .route("/metrics", get(metrics));
     if state.door.is_some() {
@@ -82,7 +89,7 @@ async fn xml_rpc(
         let read = body::read(body, REQUEST_MAX, &state.budget, &visitor.account).await;
         let (body, _held) = match read {
             Ok(read) => read,
-            Err(error) => return refuse(&state, error),
+            Err(error) => return refuse_body(&state, error, too_large),
         };
         visitor.pulse.work();
         let caller = Caller {
@@ -152,15 +159,22 @@ fn is_from_another_site(headers: &HeaderMap) -> bool {
     site.is_none_or(|(_, site)| host != Some(site))
 }
 
+/// What a call is told that is too long.
+fn too_large() -> Response {
+    let text = format!("the request is longer than {REQUEST_MAX} bytes");
+    xml(Body::from(rpc::refuse(Fault::TooLarge(text)).xml))
+}
+
 /// The answer to a body that was not read to its end. The connection cannot be used any more.
-fn refuse(state: &AppState, error: BodyError) -> Response {
+fn refuse_body(
+    state: &AppState,
+    error: BodyError,
+    too_large: impl FnOnce() -> Response,
+) -> Response {
     let (reason, mut response) = match error {
-        BodyError::TooLarge => {
-            let text = format!("the request is longer than {REQUEST_MAX} bytes");
-            ("too large", xml(Body::from(rpc::refuse(Fault::TooLarge(text)).xml)))
-        }
+        BodyError::TooLarge => ("too large", too_large()),
         BodyError::TooSlow => {
-            let text = "the body did not arrive within 10 s\n";
+            let text = "the body did not arrive in time\n";
             ("too slow", (StatusCode::REQUEST_TIMEOUT, text).into_response())
         }
         BodyError::NoRoom => ("no memory", busy()),

@@ -14,6 +14,7 @@ use crate::http::Door;
 use crate::services::Services;
 use crate::sip::Sip;
 
+mod door;
 mod names;
 
 const PASSPHRASE: &str = "five words nobody else has";

@@ -1,10 +1,11 @@
-//! Which super-node a client command speaks to.
+//! Which super-node a client speaks to.
 
 use std::fmt;
 use std::net::Ipv6Addr;
 use std::str::FromStr;
 
-use crate::config::HTTP_PORT as PORT;
+/// Where a super-node takes HTTP when nothing else is said.
+pub const PORT: u16 = 5851;
 
 /// Where the node takes XML-RPC when the URL does not say.
 const PATH: &str = "/RPC2";
