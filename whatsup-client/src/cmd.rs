@@ -9,13 +9,16 @@
 //! variant of [`Command`] and its arm in `perform`; `UPDATE_DOCS=1 cargo test -p whatsup-client` writes the
 //! reference page.
 
+mod alerts;
 mod answer;
+mod community;
 mod context;
 mod error;
 mod find;
 mod home;
 mod login;
 mod man;
+mod poll;
 mod profile;
 #[cfg(test)]
 mod reference;
@@ -112,6 +115,14 @@ pub enum Command {
     Profile(profile::Command),
     /// Find people, what they share, communities and services, by words
     Find(find::Args),
+    /// Communities: join, share news and events, moderate
+    #[command(subcommand)]
+    Community(community::Command),
+    /// Polls of communities
+    #[command(subcommand)]
+    Poll(poll::Command),
+    /// Tell what happens in the communities you follow, as it happens
+    Alerts(alerts::Args),
     /// List the services there are, or who offers one
     Services(services::Args),
     /// Show where somebody can be called, as in sip:alice
@@ -170,6 +181,9 @@ async fn perform(command: Command, context: &mut Context<'_>) -> Result<Answer, 
         Command::Logout(args) => login::logout(args, context).await,
         Command::Whoami => login::whoami(context).await,
         Command::Profile(command) => profile::run(command, context).await,
+        Command::Community(command) => community::run(command, context).await,
+        Command::Poll(command) => poll::run(command, context).await,
+        Command::Alerts(args) => alerts::run(args, context).await,
         Command::Services(args) => services::run(args, context).await,
         Command::Resolve(args) => resolve::run(args, context).await,
         Command::Completions { shell } => {

@@ -360,6 +360,17 @@ impl Community {
         Ok(view.shown(&self.root(part), records))
     }
 
+    /// The ids of all that members said: news, events and polls.
+    ///
+    /// # Errors
+    /// The overlay's.
+    pub async fn things(&self, view: &View) -> Result<Vec<ThingId>, CommunityError> {
+        let (news, events, polls) =
+            tokio::try_join!(self.news(view), self.events(view), self.polls(view))?;
+        let ids = news.iter().map(|shown| shown.id).chain(events.iter().map(|shown| shown.id));
+        Ok(ids.chain(polls.iter().map(|shown| shown.id)).collect())
+    }
+
     /// Takes back what one said in a part; whether it was there.
     ///
     /// # Errors

@@ -6,11 +6,15 @@ use std::path::PathBuf;
 
 use base::NameError;
 
+use crate::blob::BlobError;
+use crate::community::{CommunityError, EventError, PollError};
 use crate::overlay::OverlayError;
 use crate::private::{self, PrivateError};
 use crate::profile::ProfileError;
 use crate::text::TextError;
 
+/// Nothing is there, or the answer is no.
+const NO: u8 = 1;
 /// Wrong usage, clap's own code: nothing was sent.
 const USAGE: u8 = 2;
 /// This machine failed: a file, standard output, randomness.
@@ -37,6 +41,12 @@ pub enum CommandError {
     /// A text that is not taken.
     #[error(transparent)]
     Text(#[from] TextError),
+    /// What a community does not allow, or has not.
+    #[error(transparent)]
+    Community(CommunityError),
+    /// What was named is not there.
+    #[error("{0}")]
+    Missing(String),
     /// Arguments that make no sense; says what would.
     #[error("{0}")]
     Usage(String),
@@ -72,6 +82,35 @@ impl From<ProfileError> for CommandError {
     }
 }
 
+impl From<CommunityError> for CommandError {
+    fn from(error: CommunityError) -> CommandError {
+        match error {
+            CommunityError::Overlay(error) => error.into(),
+            CommunityError::Text(error) => error.into(),
+            CommunityError::Event(error) => error.into(),
+            CommunityError::Poll(error) => error.into(),
+            CommunityError::Draft(error) => CommandError::Usage(error.to_string()),
+            CommunityError::Blob(BlobError::Overlay(error)) => error.into(),
+            error @ (CommunityError::TooBig(_)
+            | CommunityError::TooManyModerators
+            | CommunityError::NoSuchOption { .. }) => CommandError::Usage(error.to_string()),
+            other => CommandError::Community(other),
+        }
+    }
+}
+
+impl From<EventError> for CommandError {
+    fn from(error: EventError) -> CommandError {
+        CommandError::Usage(error.to_string())
+    }
+}
+
+impl From<PollError> for CommandError {
+    fn from(error: PollError) -> CommandError {
+        CommandError::Usage(error.to_string())
+    }
+}
+
 impl From<PrivateError> for CommandError {
     fn from(error: PrivateError) -> CommandError {
         match error {
@@ -90,6 +129,7 @@ impl CommandError {
             | CommandError::Usage(_)
             | CommandError::Full(_)
             | CommandError::NotLoggedIn => USAGE,
+            CommandError::Community(_) | CommandError::Missing(_) => NO,
             CommandError::File { .. }
             | CommandError::StandardInput(_)
             | CommandError::StandardOutput(_)
@@ -112,6 +152,9 @@ impl CommandError {
     /// What one can do about it at a command line, unless the text says so already.
     pub fn advice(&self) -> Option<&'static str> {
         match self {
+            CommandError::Community(CommunityError::NoSuch(_)) => {
+                Some("`whatsup community list` shows those there are")
+            }
             CommandError::NotLoggedIn => Some("log in with: whatsup login NAME"),
             CommandError::Overlay(error) => match error {
                 OverlayError::NoNode(_) => {
