@@ -25,12 +25,14 @@ mod poll;
 mod polls;
 mod view;
 
+use base::limits::LIST_ROOM;
 use base::{Key, PublicKey, Slot, Ttl};
 use prost::Message;
 
 use crate::author::Author;
 use crate::bell::{self, Kind};
 use crate::blob::BlobError;
+use crate::index;
 use crate::keys::{self, CommunityId, ThingId};
 use crate::list::BODY_MAX;
 use crate::net::{Net, page};
@@ -71,6 +73,15 @@ const POLLS: &str = "polls";
 pub struct Community {
     net: Net,
     id: CommunityId,
+}
+
+/// Something was said.
+#[derive(Debug)]
+pub struct Told {
+    /// The thing's id.
+    pub id: ThingId,
+    /// Whether it is found by its words, too; if not, why. It is once it is said again ([`Community::keep`]).
+    pub indexed: Result<(), OverlayError>,
 }
 
 /// Why something was not done in a community, and what to do.
@@ -231,15 +242,19 @@ impl Community {
             .await
     }
 
+    /// Puts the founder's word, and what it is found by.
     async fn say(
         &self,
         author: &Author,
         slot: Slot,
         description: Description,
     ) -> Result<(), CommunityError> {
+        let thing = index::Thing::Community { founder: author.name().clone(), slot };
+        let (title, about) = (description.title.clone(), description.text.clone());
         let said = Said { description: Some(description), ..Said::default() };
         self.net.publish(author, &keys::community(self.id), slot, LIFE, &said).await?;
-        Ok(())
+        let said = index::Said { title: &title, texts: &[&about], stamp: author.stamp([]) };
+        Ok(index::put(&self.net, author, &thing, said, LIFE).await?)
     }
 
     /// Joins it: one is a member, or waits for approval.
@@ -313,9 +328,9 @@ impl Community {
         author: &Author,
         view: &View,
         event: &Event,
-    ) -> Result<ThingId, CommunityError> {
+    ) -> Result<Told, CommunityError> {
         let slot = keys::slot_about("event", &[&event.encode_to_vec()]);
-        self.tell(author, view, EVENTS, slot, event, (Kind::Event, &event.title)).await
+        self.tell(author, view, EVENTS, slot, event, Kind::Event).await
     }
 
     /// The events members announced, the one that begins first first.
@@ -331,7 +346,7 @@ impl Community {
         Ok(events)
     }
 
-    /// Says something in a part, and rings the bell.
+    /// Says something in a part, rings the bell, and puts it into the index.
     async fn tell<T: Part + Message>(
         &self,
         author: &Author,
@@ -339,15 +354,33 @@ impl Community {
         part: &'static str,
         slot: Slot,
         body: &T,
-        (kind, preview): (Kind, &str),
-    ) -> Result<ThingId, CommunityError> {
+        kind: Kind,
+    ) -> Result<Told, CommunityError> {
         self.member(author, view)?;
         let list = self.part(part);
         list.publish(author, slot, LIFE, body, None).await?;
         let id = ThingId::of(list.tree().root(), &author.public(), slot);
         self.keep_charter(author, &view.charter).await?;
-        self.ring(author, kind, id, preview, body.stamp()).await?;
-        Ok(id)
+        self.ring(author, kind, id, body.title(), body.stamp()).await?;
+        let indexed = self.index(author, slot, body).await;
+        Ok(Told { id, indexed })
+    }
+
+    /// Puts what one said into the index.
+    async fn index<T: Part>(
+        &self,
+        author: &Author,
+        slot: Slot,
+        body: &T,
+    ) -> Result<(), OverlayError> {
+        let thing = self.indexed::<T>(author, slot);
+        let (texts, stamp) = (body.texts(), body.stamp());
+        let said = index::Said { title: body.title(), texts: &texts, stamp };
+        index::put(&self.net, author, &thing, said, LIFE).await
+    }
+
+    fn indexed<T: Part>(&self, author: &Author, slot: Slot) -> index::Thing {
+        index::Thing::Content { author: author.name().clone(), shelf: T::shelf(self.id), slot }
     }
 
     /// What members said in a part, the newest first.
@@ -371,31 +404,39 @@ impl Community {
         Ok(ids.chain(polls.iter().map(|shown| shown.id)).collect())
     }
 
-    /// Takes back what one said in a part; whether it was there.
+    /// Takes back what one said, also from the index; whether it was there.
     ///
     /// # Errors
-    /// The overlay's.
+    /// The overlay's; taking it back again is safe.
     pub async fn take_back(&self, author: &Author, thing: ThingId) -> Result<bool, CommunityError> {
-        for part in [NEWS, EVENTS, POLLS] {
-            let (list, root) = (self.part(part), self.root(part));
-            let mut from = None;
-            loop {
-                let page = list.page(from, base::limits::LIST_ROOM).await?;
-                let own = page.items.iter().filter(|item| item.author() == author.public());
-                let slots = own.map(|item| item.slot());
-                let slot = slots
-                    .into_iter()
-                    .find(|slot| ThingId::of(&root, &author.public(), *slot) == thing);
-                if let Some(slot) = slot {
-                    return Ok(list.retract(author, slot).await?);
-                }
-                from = page.next;
-                if from.is_none() {
-                    break;
-                }
+        Ok(self.retract::<News>(author, NEWS, thing).await?
+            || self.retract::<Event>(author, EVENTS, thing).await?
+            || self.retract::<Poll>(author, POLLS, thing).await?)
+    }
+
+    async fn retract<T: Part>(
+        &self,
+        author: &Author,
+        part: &'static str,
+        thing: ThingId,
+    ) -> Result<bool, OverlayError> {
+        let (list, root) = (self.part(part), self.root(part));
+        let mut from = None;
+        loop {
+            let page = list.page(from, LIST_ROOM).await?;
+            let own = page.items.iter().filter(|item| item.author() == author.public());
+            let mut slots = own.map(|item| item.slot());
+            let is_it = |slot: &Slot| ThingId::of(&root, &author.public(), *slot) == thing;
+            if let Some(slot) = slots.find(is_it) {
+                // First, so that it is found again by who was stopped on the way.
+                index::remove(&self.net, author, &self.indexed::<T>(author, slot)).await?;
+                return list.retract(author, slot).await;
+            }
+            from = page.next;
+            if from.is_none() {
+                return Ok(false);
             }
         }
-        Ok(false)
     }
 
     /// Says all that one has said here once more, so that it lives on for a week: one's membership,
@@ -417,8 +458,8 @@ impl Community {
         let mut kept = 1;
         kept += self.renew::<Join>(author, self.root(MEMBERS)).await?;
         kept += self.renew::<Act>(author, self.root(MODERATION)).await?;
-        kept += self.renew::<News>(author, self.root(NEWS)).await?;
-        kept += self.renew::<Event>(author, self.root(EVENTS)).await?;
+        kept += self.renew_said::<News>(author, NEWS).await?;
+        kept += self.renew_said::<Event>(author, EVENTS).await?;
         kept += self.renew_polls(author, &view).await?;
         Ok(kept)
     }
@@ -437,6 +478,24 @@ impl Community {
             list.publish(author, record.slot, LIFE, &record.body, None).await?;
         }
         Ok(own.len())
+    }
+
+    /// Says again what one has said in a part, and puts it into the index again.
+    async fn renew_said<T: Part + Message + Default>(
+        &self,
+        author: &Author,
+        part: &'static str,
+    ) -> Result<usize, CommunityError> {
+        let list = self.part(part);
+        let (records, _) = list.records::<T>(PART_MAX).await?;
+        let own = records.iter().filter(|record| record.author == author.public());
+        let mut kept = 0;
+        for record in own {
+            list.publish(author, record.slot, LIFE, &record.body, None).await?;
+            self.index(author, record.slot, &record.body).await?;
+            kept += 1;
+        }
+        Ok(kept)
     }
 
     /// Keeps what the founder said alive, if one moderates and does not yet.

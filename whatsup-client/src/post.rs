@@ -172,6 +172,18 @@ impl PostBody {
         Stamp::from_millis(self.stamp_ms)
     }
 
+    /// What it is called in a line: its text, or else its link, or else its file.
+    pub fn title(&self) -> &str {
+        let file = self.file.as_ref().map(|file| &*file.name);
+        let texts = [&*self.text, &*self.link, file.unwrap_or_default()];
+        texts.into_iter().find(|text| !text.is_empty()).unwrap_or_default()
+    }
+
+    /// By what it is found beside its beginning.
+    pub fn texts(&self) -> [&str; 2] {
+        [&self.text, self.file.as_ref().map(|file| &*file.name).unwrap_or_default()]
+    }
+
     /// With the blob of its long text.
     #[must_use]
     pub fn with_long(self, blob: Blob) -> PostBody {

@@ -21,7 +21,7 @@ async fn announce(community: &Community, by: &Author, title: &str) -> ThingId {
     let view = community.view().await.unwrap();
     let start: Moment = "2026-12-01T19:00Z".parse().unwrap();
     let event = Event::new(by.name(), title, "", "", (start, start), by.stamp([])).unwrap();
-    community.announce(by, &view, &event).await.unwrap()
+    community.announce(by, &view, &event).await.unwrap().id
 }
 
 fn previews(alerts: &[Alert]) -> Vec<&str> {

@@ -11,7 +11,7 @@ use super::answer::Answer;
 use super::context::Context;
 use super::error::CommandError;
 
-pub(super) use say::{hidden, said};
+pub(super) use say::{hidden, said, told};
 pub(super) use which::{Named, community, thing, time};
 
 /// `whatsup community`. COMMUNITY is its id, the beginning of its id, or its title.

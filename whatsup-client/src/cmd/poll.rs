@@ -91,8 +91,8 @@ async fn create(args: Create, context: &Context<'_>) -> Result<Answer, CommandEr
     let poll = Poll::new(me.name(), &args.question, &args.options, approved_only, me.stamp([]))?;
     let community = community::community(&args.community, context).await?;
     let view = community.view().await?;
-    let id = community.ask(&me, &view, &poll).await?.to_string();
-    Ok(Answer::done(json!({ "id": id }), format!("asked, with the id {id}")))
+    let told = community.ask(&me, &view, &poll).await?;
+    Ok(community::told(&told, "asked"))
 }
 
 async fn list(which: &str, context: &Context<'_>) -> Result<Answer, CommandError> {

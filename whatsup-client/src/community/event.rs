@@ -8,6 +8,8 @@ use chrono::{DateTime, Duration, FixedOffset, Local, NaiveDateTime, TimeZone, Ti
 use prost::Message;
 
 use super::view::Part;
+use crate::index::Shelf;
+use crate::keys::CommunityId;
 use crate::list::BODY_MAX;
 use crate::record::Record;
 use crate::stamp::Stamp;
@@ -138,6 +140,18 @@ impl Part for Event {
 
     fn stamp(&self) -> Stamp {
         Stamp::from_millis(self.stamp)
+    }
+
+    fn title(&self) -> &str {
+        &self.title
+    }
+
+    fn texts(&self) -> Vec<&str> {
+        vec![&self.place, &self.text]
+    }
+
+    fn shelf(community: CommunityId) -> Shelf {
+        Shelf::Events(community)
     }
 
     fn is_whole(record: &Record<Event>) -> bool {

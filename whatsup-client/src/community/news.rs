@@ -4,12 +4,13 @@ use base::{Name, PublicKey};
 use prost::Message;
 
 use super::view::{Part, Shown, View};
-use super::{Community, CommunityError, NEWS};
+use super::{Community, CommunityError, NEWS, Told};
 use crate::author::Author;
 use crate::bell::Kind;
 use crate::blob::Source;
 use crate::feed;
-use crate::keys::{self, CommunityId, ThingId};
+use crate::index::Shelf;
+use crate::keys::{self, CommunityId};
 use crate::list::BODY_MAX;
 use crate::post::{Draft, Post, PostBody};
 use crate::record::Record;
@@ -33,6 +34,18 @@ impl Part for News {
 
     fn stamp(&self) -> Stamp {
         self.post.as_ref().map(PostBody::stamp).unwrap_or_default()
+    }
+
+    fn title(&self) -> &str {
+        self.post.as_ref().map(PostBody::title).unwrap_or_default()
+    }
+
+    fn texts(&self) -> Vec<&str> {
+        self.post.iter().flat_map(PostBody::texts).collect()
+    }
+
+    fn shelf(community: CommunityId) -> Shelf {
+        Shelf::News(community)
     }
 
     fn is_whole(record: &Record<News>) -> bool {
@@ -65,7 +78,7 @@ impl Community {
         author: &Author,
         view: &View,
         draft: &Draft,
-    ) -> Result<ThingId, CommunityError> {
+    ) -> Result<Told, CommunityError> {
         self.member(author, view)?;
         let (mut post, long) = draft.body(author.stamp([]))?;
         if let Some(text) = long {
@@ -78,12 +91,7 @@ impl Community {
             return Err(CommunityError::TooBig(len));
         }
         let slot = keys::slot_about("news", &[&news.encode_to_vec()]);
-        let file = draft.file.as_ref().map(|file| &*file.name);
-        let preview = match &*draft.text {
-            "" => draft.link.as_deref().or(file).unwrap_or_default(),
-            text => text,
-        };
-        self.tell(author, view, NEWS, slot, &news, (Kind::News, preview)).await
+        self.tell(author, view, NEWS, slot, &news, Kind::News).await
     }
 
     /// What members shared, the newest first.

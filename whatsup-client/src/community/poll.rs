@@ -15,7 +15,8 @@ use bytes::Bytes;
 use prost::Message;
 
 use super::view::Part;
-use crate::keys::{self, ThingId};
+use crate::index::Shelf;
+use crate::keys::{self, CommunityId, ThingId};
 use crate::list::BODY_MAX;
 use crate::record::Record;
 use crate::stamp::Stamp;
@@ -172,6 +173,18 @@ impl Part for Poll {
 
     fn stamp(&self) -> Stamp {
         Stamp::from_millis(self.stamp)
+    }
+
+    fn title(&self) -> &str {
+        &self.question
+    }
+
+    fn texts(&self) -> Vec<&str> {
+        self.options.iter().map(String::as_str).collect()
+    }
+
+    fn shelf(community: CommunityId) -> Shelf {
+        Shelf::Polls(community)
     }
 
     fn is_whole(record: &Record<Poll>) -> bool {

@@ -5,7 +5,7 @@ use base::{PublicKey, Signed, Slot, Verified};
 
 use super::poll::{self, Ballot, Closed, Closing, Counted, PARTS_MAX, Poll, Tally};
 use super::view::{Shown, View};
-use super::{Community, CommunityError, LIFE, MEMBERS_MAX, PART_MAX, POLLS};
+use super::{Community, CommunityError, LIFE, MEMBERS_MAX, PART_MAX, POLLS, Told};
 use crate::author::Author;
 use crate::bell::Kind;
 use crate::keys::{self, ThingId};
@@ -36,8 +36,8 @@ impl Community {
         author: &Author,
         view: &View,
         poll: &Poll,
-    ) -> Result<ThingId, CommunityError> {
-        self.tell(author, view, POLLS, poll.slot(), poll, (Kind::Poll, &poll.question)).await
+    ) -> Result<Told, CommunityError> {
+        self.tell(author, view, POLLS, poll.slot(), poll, Kind::Poll).await
     }
 
     /// The polls members made, the newest first.
@@ -177,7 +177,7 @@ impl Community {
         author: &Author,
         view: &View,
     ) -> Result<usize, CommunityError> {
-        let mut kept = self.renew::<Poll>(author, self.root(POLLS)).await?;
+        let mut kept = self.renew_said::<Poll>(author, POLLS).await?;
         for poll in self.polls(view).await?.into_iter().take(PART_MAX) {
             kept += self.renew::<Ballot>(author, keys::votes(poll.id)).await?;
             let key = keys::closing(poll.id);

@@ -75,7 +75,7 @@ async fn only_members_speak_and_what_is_hidden_says_by_whom_and_why() {
     let view = community.view().await.unwrap();
     let late = event(&member, "Final", "2026-12-03T19:00Z");
     let early = event(&founder, "First round", "2026-12-01T19:00+01:00");
-    let id = community.announce(&member, &view, &late).await.unwrap();
+    let id = community.announce(&member, &view, &late).await.unwrap().id;
     community.announce(&founder, &view, &early).await.unwrap();
     let spam = event(&stranger, "Buy!", "2026-12-01T19:00Z");
     let error = community.announce(&stranger, &view, &spam).await.unwrap_err();
@@ -160,7 +160,7 @@ async fn a_community_goes_on_for_weeks_after_its_founder_has_gone() {
     community.announce(&moderator, &view, &final_round).await.unwrap();
     let options = ["yes", "no"];
     let poll = Poll::new(moderator.name(), "Again?", &options, false, moderator.stamp([])).unwrap();
-    let poll = community.ask(&moderator, &view, &poll).await.unwrap();
+    let poll = community.ask(&moderator, &view, &poll).await.unwrap().id;
     let shown = community.poll(&view, poll).await.unwrap();
     community.vote(&member, &view, &shown, 2).await.unwrap();
     for _week in 0..4 {
@@ -192,7 +192,7 @@ async fn a_poll_is_voted_on_and_closed_with_what_was_counted() {
     }
     let view = community.view().await.unwrap();
     let poll = Poll::new(alice.name(), "Pizza?", &["yes", "no"], false, alice.stamp([])).unwrap();
-    let id = community.ask(&alice, &view, &poll).await.unwrap();
+    let id = community.ask(&alice, &view, &poll).await.unwrap().id;
     let poll = community.poll(&view, id).await.unwrap();
     let vote = |who, choice| community.vote(who, &view, &poll, choice);
     vote(&alice, 1).await.unwrap();
@@ -237,7 +237,7 @@ async fn halves_that_part_and_meet_show_the_same_members_votes_and_order() {
     let view = halves[0].view().await.unwrap();
     let options = ["yes", "no", "later"];
     let poll = Poll::new(founder.name(), "Move?", &options, false, founder.stamp([])).unwrap();
-    let poll = halves[0].ask(founder, &view, &poll).await.unwrap();
+    let poll = halves[0].ask(founder, &view, &poll).await.unwrap().id;
     one.meet(&other);
 
     // They part. The founder's half removes one; the moderator's approves the same, and both go on.
@@ -290,8 +290,8 @@ async fn news_are_posts_and_in_feeds_only_of_who_has_the_name() {
     let view = community.view().await.unwrap();
     let draft = |text: &str| crate::post::Draft { text: text.to_owned(), ..Default::default() };
     let long = "long ".repeat(1_000);
-    let first = community.share(&founder, &view, &draft(&long)).await.unwrap();
-    let second = community.share(&founder, &view, &draft("short")).await.unwrap();
+    let first = community.share(&founder, &view, &draft(&long)).await.unwrap().id;
+    let second = community.share(&founder, &view, &draft("short")).await.unwrap().id;
     community.share(&member, &view, &draft("of somebody without a name")).await.unwrap();
     let news = community.news(&view).await.unwrap();
     assert_eq!(news.len(), 3);
@@ -303,6 +303,12 @@ async fn news_are_posts_and_in_feeds_only_of_who_has_the_name() {
     assert!(post.text.starts_with("long long") && post.long.is_some());
     assert_eq!(community.keep(&founder).await.unwrap(), 3);
     assert!(community.take_back(&founder, first).await.unwrap());
+    let hits = async |words: &str| {
+        let query = crate::search::Query::new(words).unwrap();
+        let kind = crate::index::Kind::Content;
+        crate::search::gather(&net, kind, &query, 9, &|_, _| false).await.unwrap().hits.len()
+    };
+    assert_eq!((hits("short").await, hits("long").await), (1, 0));
     let error = community.share(&person(3), &view, &draft("x")).await.unwrap_err();
     assert!(error.to_string().contains("join first"), "{error}");
     assert!(community.share(&founder, &view, &draft("")).await.is_err());

@@ -7,7 +7,8 @@ use base::{Key, PublicKey, Sequence};
 use super::charter::Charter;
 use super::members::{Join, Members};
 use super::moderation::{Act, Decision, Moderation};
-use crate::keys::ThingId;
+use crate::index::Shelf;
+use crate::keys::{CommunityId, ThingId};
 use crate::record::Record;
 use crate::stamp::{Stamp, newest_first};
 
@@ -31,6 +32,14 @@ pub trait Part {
     fn name(&self) -> &str;
     /// When, to be shown.
     fn stamp(&self) -> Stamp;
+    /// What it is called in a line.
+    fn title(&self) -> &str;
+    /// By what else it is found.
+    fn texts(&self) -> Vec<&str>;
+    /// What it is in the index.
+    fn shelf(community: CommunityId) -> Shelf
+    where
+        Self: Sized;
     /// Whether it can be shown: what is said breaks no rule of its part. `record` is where it stands.
     fn is_whole(record: &Record<Self>) -> bool
     where

@@ -112,6 +112,7 @@ async fn decide(
         Some(false) => Subject::Member(member(&args.subject, &view.members, context.net()).await?),
         None => match as_thing() {
             Ok(thing) => thing,
+            Err(error @ CommandError::Usage(_)) => return Err(error),
             Err(_) => Subject::Member(member(&args.subject, &view.members, context.net()).await?),
         },
     };

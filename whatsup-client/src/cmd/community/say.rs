@@ -8,7 +8,7 @@ use super::super::error::CommandError;
 use super::super::table::Table;
 use super::about::noted;
 use super::which::{Named, community, thing, time};
-use crate::community::{Decision, Event, Moment, Shown, calendar};
+use crate::community::{Decision, Event, Moment, Shown, Told, calendar};
 use crate::post::Draft;
 use crate::text;
 
@@ -64,8 +64,8 @@ pub(super) async fn post(args: Post, context: &Context<'_>) -> Result<Answer, Co
     let community = community(&args.community, context).await?;
     let view = community.view().await?;
     let draft = Draft { text: args.text, link: args.link, ..Draft::default() };
-    let id = community.share(&me, &view, &draft).await?.to_string();
-    Ok(Answer::done(json!({ "id": id }), format!("shared, with the id {id}")))
+    let said = community.share(&me, &view, &draft).await?;
+    Ok(told(&said, "shared"))
 }
 
 pub(super) async fn news(which: &str, context: &Context<'_>) -> Result<Answer, CommandError> {
@@ -113,8 +113,8 @@ pub(super) async fn announce(
         Event::new(me.name(), &args.title, &args.about, &args.place, (start, end), me.stamp([]))?;
     let community = community(&args.community, context).await?;
     let view = community.view().await?;
-    let id = community.announce(&me, &view, &event).await?.to_string();
-    Ok(Answer::done(json!({ "id": id }), format!("announced, with the id {id}")))
+    let said = community.announce(&me, &view, &event).await?;
+    Ok(told(&said, "announced"))
 }
 
 pub(super) async fn events(args: Events, context: &Context<'_>) -> Result<Answer, CommandError> {
@@ -179,6 +179,20 @@ pub(super) async fn keep(which: &str, context: &Context<'_>) -> Result<Answer, C
     let kept = community.keep(&me).await?;
     let json = json!({ "id": community.id().to_string(), "kept": kept });
     Ok(Answer::done(json, format!("said {kept} things again; they stay for a week")))
+}
+
+/// That something was said.
+pub(in super::super) fn told(told: &Told, how: &str) -> Answer {
+    let id = told.id.to_string();
+    let people = format!("{how}, with the id {id}");
+    let json = json!({ "id": id, "indexed": told.indexed.is_ok() });
+    let answer = Answer::done(json, people);
+    match &told.indexed {
+        Ok(()) => answer,
+        Err(error) => answer.with_note(format_args!(
+            "it is not found by its words yet ({error}); `whatsup community keep` tries again"
+        )),
+    }
 }
 
 /// Who hid something, and why.

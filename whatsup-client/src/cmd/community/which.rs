@@ -141,7 +141,10 @@ pub(in super::super) fn thing(
     }
     let beginning = which.to_lowercase();
     let begins = |id: &ThingId| is_beginning(which) && id.to_string().starts_with(&beginning);
-    match &all.into_iter().filter(begins).collect::<Vec<_>>()[..] {
+    let mut meant: Vec<ThingId> = all.into_iter().filter(begins).collect();
+    meant.sort();
+    meant.dedup();
+    match &meant[..] {
         [id] => Ok(*id),
         [] => {
             let text = format!("nothing there has an id that begins with {:?}", shown(which));
