@@ -11,10 +11,12 @@
 
 mod alerts;
 mod answer;
+mod block;
 mod community;
 mod context;
 mod error;
 mod find;
+mod follow;
 mod home;
 mod login;
 mod man;
@@ -28,6 +30,7 @@ mod services;
 mod table;
 #[cfg(test)]
 pub(crate) mod testing;
+mod verify;
 
 use std::ffi::OsString;
 use std::io;
@@ -123,6 +126,16 @@ pub enum Command {
     Poll(poll::Command),
     /// Tell what happens in the communities you follow, as it happens
     Alerts(alerts::Args),
+    /// Make sure that somebody is who you think, when you meet
+    Verify(verify::Args),
+    /// Follow people: what they share is in your feed
+    Follow(follow::FollowArgs),
+    /// Follow people no more
+    Unfollow(follow::UnfollowArgs),
+    /// See nothing more of somebody: in feeds, messages and calls; on all your devices
+    Block(block::Block),
+    /// Take a block back
+    Unblock(block::Unblock),
     /// List the services there are, or who offers one
     Services(services::Args),
     /// Show where somebody can be called, as in sip:alice
@@ -184,6 +197,11 @@ async fn perform(command: Command, context: &mut Context<'_>) -> Result<Answer, 
         Command::Community(command) => community::run(command, context).await,
         Command::Poll(command) => poll::run(command, context).await,
         Command::Alerts(args) => alerts::run(args, context).await,
+        Command::Verify(args) => verify::run(args, context).await,
+        Command::Follow(args) => follow::follow(args, context).await,
+        Command::Unfollow(args) => follow::unfollow(args, context).await,
+        Command::Block(args) => block::block(args, context).await,
+        Command::Unblock(args) => block::unblock(args, context).await,
         Command::Services(args) => services::run(args, context).await,
         Command::Resolve(args) => resolve::run(args, context).await,
         Command::Completions { shell } => {

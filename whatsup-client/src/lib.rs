@@ -33,6 +33,7 @@ pub mod list;
 pub mod net;
 pub mod node_url;
 pub mod overlay;
+pub mod picture;
 pub mod post;
 pub mod posts;
 pub mod private;
@@ -42,6 +43,7 @@ pub mod search;
 pub mod stamp;
 pub mod text;
 pub mod upkeep;
+pub mod verify;
 pub mod words;
 
 pub use author::Author;

@@ -1,6 +1,8 @@
 //! [`Profile`]: who a person says to be. One entry of the name's holder at `profile/<name>`; what others put
 //! there counts for nothing.
 //!
+//! Whoever changes a profile also has it found by its words ([`crate::index`]).
+//!
 //! A profile is two reads, made at once: who has the name, and what lies at its profile's key. Those of many
 //! people are one batch.
 
@@ -13,6 +15,7 @@ use prost::Message;
 
 use crate::author::Author;
 use crate::claims::{Claimant, Claimants};
+use crate::index::{self, Said, Thing};
 use crate::keys;
 use crate::net::{Net, page, unexpected};
 use crate::overlay::{Answer, Ask, Get, OverlayError, Page};
@@ -274,10 +277,28 @@ pub async fn edit(
     change(&mut profile);
     let profile = profile.checked()?;
     if before.as_ref() != Some(&profile) {
-        let at = keys::profile(author.name());
-        net.publish(author, &at, Slot::ZERO, Ttl::MAX, &profile).await?;
+        publish(net, author, &profile).await?;
     }
     Ok(profile)
+}
+
+async fn publish(net: &Net, author: &Author, profile: &Profile) -> Result<(), OverlayError> {
+    net.publish(author, &keys::profile(author.name()), Slot::ZERO, Ttl::MAX, profile).await?;
+    be_found(net, author, profile).await
+}
+
+/// Has the author found by her name and the words of her profile.
+///
+/// # Errors
+/// The overlay's; doing it again is safe.
+pub async fn be_found(net: &Net, author: &Author, profile: &Profile) -> Result<(), OverlayError> {
+    let name = author.name().as_str();
+    let title = if profile.full_name.is_empty() { name } else { &profile.full_name };
+    let mut texts = vec![name, &profile.company];
+    texts.extend(profile.interests.iter().map(String::as_str));
+    texts.extend([&*profile.job, &*profile.about]);
+    let said = Said { title, texts: &texts, stamp: author.stamp([]) };
+    index::put(net, author, &Thing::Person(author.name().clone()), said, Ttl::MAX).await
 }
 
 /// Removes the author's profile; whether there was one.
@@ -288,11 +309,12 @@ pub async fn delete(net: &Net, author: &Author) -> Result<bool, OverlayError> {
     let was_there = own(net, author).await?.is_some();
     if was_there {
         net.retract(author, &keys::profile(author.name()), Slot::ZERO).await?;
+        index::remove(net, author, &Thing::Person(author.name().clone())).await?;
     }
     Ok(was_there)
 }
 
-/// Publishes the author's profile anew if less than half of its life is left.
+/// Publishes the author's profile anew, and has her found, if less than half of its life is left.
 ///
 /// # Errors
 /// The overlay's.
@@ -300,8 +322,7 @@ pub async fn renew(net: &Net, author: &Author) -> Result<(), OverlayError> {
     if let Some((profile, left)) = own(net, author).await?
         && left < RENEW_AT
     {
-        let at = keys::profile(author.name());
-        net.publish(author, &at, Slot::ZERO, Ttl::MAX, &profile).await?;
+        publish(net, author, &profile).await?;
     }
     Ok(())
 }

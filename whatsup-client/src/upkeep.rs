@@ -6,6 +6,7 @@ use futures::future::BoxFuture;
 
 use crate::author::Author;
 use crate::claiming;
+use crate::index;
 use crate::net::Net;
 use crate::overlay::OverlayError;
 use crate::private::{Device, Private, PrivateError};
@@ -35,6 +36,12 @@ pub struct Owner {
 /// All parts, in the order they are removed: the name goes last, so that whoever was stopped on the way still
 /// has it and can go on.
 pub const PARTS: &[Part] = &[
+    Part {
+        what: "entries of the index",
+        // Renewed with what they name.
+        renew: |_| Box::pin(std::future::ready(Ok(()))),
+        remove: |owner| Box::pin(index::remove_all(&owner.net, &owner.author)),
+    },
     Part {
         what: "private lists",
         renew: |owner| {

@@ -12,7 +12,7 @@ use super::error::CommandError;
 use super::home::Home;
 use crate::author::Author;
 use crate::net::Net;
-use crate::private::{Device, Private};
+use crate::private::{Device, Kept, Private};
 use crate::upkeep::Owner;
 
 /// The variable that may hold a name's passphrase, as for `supernode`.
@@ -99,12 +99,32 @@ impl<'a> Context<'a> {
         Ok(self.author(person.name, person.key))
     }
 
+    /// Whose key this name is, if anybody has it.
+    ///
+    /// # Errors
+    /// The overlay's.
+    pub async fn holder(&self, name: &base::Name) -> Result<Option<base::PublicKey>, CommandError> {
+        let mut holders = self.net.holders(std::slice::from_ref(name)).await;
+        Ok(holders.pop().unwrap_or(Ok(None))?)
+    }
+
     /// What whoever is logged in keeps for herself.
     ///
     /// # Errors
     /// As of [`Context::me`].
     pub fn private(&self) -> Result<Private, CommandError> {
         Ok(self.owner(self.me()?)?.private())
+    }
+
+    /// What whoever is logged in keeps for herself, as it is now; nothing of nobody.
+    ///
+    /// # Errors
+    /// As of [`Context::me`], and the overlay's.
+    pub async fn kept(&self) -> Result<Kept, CommandError> {
+        match self.home().person()? {
+            Some(_) => Ok(self.private()?.read().await?),
+            None => Ok(Kept::default()),
+        }
     }
 
     /// Somebody who has things in the overlay, at this device.

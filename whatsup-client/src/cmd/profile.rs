@@ -12,9 +12,11 @@ use serde_json::{Value as Json, json};
 use super::answer::Answer;
 use super::context::Context;
 use super::error::CommandError;
+use super::verify;
 use crate::profile::{self, Person, Profile, vcard};
 use crate::text;
 use crate::upkeep::PARTS;
+use crate::verify::{Trust, trust};
 
 /// What of somebody who leaves may still be there, said whenever everything is removed.
 const REMAINS: &str = "\
@@ -143,25 +145,30 @@ async fn show(names: Vec<String>, context: &Context<'_>) -> Result<Answer, Comma
     let mut found = Vec::new();
     let mut people = String::new();
     let mut missing = Vec::new();
+    let mut warnings = Vec::new();
+    let kept = context.kept().await?;
     for (name, person) in names.iter().zip(profile::read(context.net(), &names).await) {
         match person? {
             Some(person) => {
                 if !people.is_empty() {
                     people.push('\n');
                 }
-                people.push_str(&person_lines(&person));
-                found.push(person_as_json(&person));
+                let trust = trust(&kept, &person.name, &person.key);
+                warnings.extend(verify::warning(trust, name));
+                people.push_str(&person_lines(&person, trust));
+                found.push(person_as_json(&person, trust));
             }
             None => missing.push(name.as_str()),
         }
     }
     let json = json!({ "people": found, "missing": missing });
     let note = format!("nobody has the name {}", missing.join(", "));
-    Ok(match (&found[..], &missing[..]) {
+    let answer = match (&found[..], &missing[..]) {
         ([], _) => Answer::nothing(json, note),
         (_, []) => Answer::done(json, people),
         _ => Answer::done(json, people).with_note(note),
-    })
+    };
+    Ok(warnings.iter().fold(answer, |answer, warning| answer.with_note(warning)))
 }
 
 async fn import(file: &Path, context: &mut Context<'_>) -> Result<Answer, CommandError> {
@@ -224,8 +231,9 @@ fn nobody(name: &Name) -> Answer {
     Answer::nothing(json, format_args!("nobody has the name {name}"))
 }
 
-fn person_lines(person: &Person) -> String {
-    let head = format!("{}, fingerprint {}\n", person.name, person.key.fingerprint());
+fn person_lines(person: &Person, trust: Trust) -> String {
+    let verified = if trust == Trust::Verified { ", verified" } else { "" };
+    let head = format!("{}, fingerprint {}{verified}\n", person.name, person.key.fingerprint());
     head + &person.profile.as_ref().map(lines).unwrap_or_default()
 }
 
@@ -251,11 +259,12 @@ fn lines(profile: &Profile) -> String {
     lines
 }
 
-fn person_as_json(person: &Person) -> Json {
+fn person_as_json(person: &Person, trust: Trust) -> Json {
     json!({
         "name": person.name.as_str(),
         "key": person.key.to_string(),
         "fingerprint": person.key.fingerprint().to_string(),
+        "trust": verify::as_text(trust),
         "profile": person.profile.as_ref().map(as_json),
     })
 }

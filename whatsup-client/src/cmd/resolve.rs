@@ -1,11 +1,13 @@
 //! `whatsup resolve`: where somebody can be called, by a get alone.
 
+use base::Name;
 use serde_json::{Value as Json, json};
 
 use super::answer::Answer;
 use super::context::Context;
 use super::error::CommandError;
 use super::table::Table;
+use super::verify;
 use crate::overlay::Contact;
 
 /// `whatsup resolve`.
@@ -17,25 +19,34 @@ pub struct Args {
 
 pub(super) async fn run(args: Args, context: &Context<'_>) -> Result<Answer, CommandError> {
     let user = user(&args.address)?;
-    let contacts = context.net().locate(&user).await?;
+    let contacts = context.net().locate(user.as_str()).await?;
     let each: Vec<Json> = contacts.iter().map(as_json).collect();
     let json = json!({ "address": format!("sip:{user}@scope"), "contacts": each });
-    if contacts.is_empty() {
-        return Ok(Answer::nothing(json, format_args!("sip:{user} is registered nowhere")));
-    }
+    let answer = if contacts.is_empty() {
+        Answer::nothing(json, format_args!("sip:{user} is registered nowhere"))
+    } else {
+        Answer::done(json, table(&contacts))
+    };
+    Ok(match verify::warning_of(&user, context).await? {
+        Some(warning) => answer.with_note(warning),
+        None => answer,
+    })
+}
+
+fn table(contacts: &[Contact]) -> Table {
     let mut table = Table::new(["contact", "preference", "reached", "left"]);
-    for contact in &contacts {
+    for contact in contacts {
         let Contact { uri, q, direct, remaining } = contact;
         let preference = format!("{}.{:03}", q / 1000, q % 1000);
         let reached = if *direct { "directly" } else { "through its super-node" };
         let left = format!("{} s", remaining.as_secs_rounded_up());
         table.row([uri, &*preference, reached, &*left]);
     }
-    Ok(Answer::done(json, table))
+    table
 }
 
 /// The user of a SIP address.
-pub(super) fn user(address: &str) -> Result<String, CommandError> {
+pub(super) fn user(address: &str) -> Result<Name, CommandError> {
     let rest = match address.split_once(':') {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("sip") => rest,
         None => address,
@@ -45,7 +56,7 @@ pub(super) fn user(address: &str) -> Result<String, CommandError> {
         }
     };
     let user = rest.split_once('@').map_or(rest, |(user, _)| user);
-    Ok(base::Name::new(user)?.as_str().to_owned())
+    Ok(Name::new(user)?)
 }
 
 fn as_json(contact: &Contact) -> Json {

@@ -36,6 +36,7 @@ async fn a_profile_is_said_shown_exported_and_imported() {
         "  full name  Alice Ada\n  company    Acme\n  interests  tea, radio\n  \
          contact    mailto:alice@example.org\n  about      one\n             two\n"
     );
+    assert!(bob.run("find acme radio").await.out.contains("Alice Ada"));
     let card = bob.run("profile export alice").await.out;
     assert!(card.starts_with("BEGIN:VCARD\r\nVERSION:4.0\r\nFN:Alice Ada\r\n"), "{card}");
     let card = card.replace("END:VCARD", "PHOTO:data:x\r\nEND:VCARD");
@@ -77,7 +78,10 @@ async fn deleting_everything_leaves_nothing_and_says_what_may_remain() {
     alice.json("profile edit --company Acme").await;
     assert!(!memory.load().is_empty());
     let gone = alice.run("profile delete --everything --yes").await;
-    assert_eq!((gone.code, &*gone.out), (0, "removed: 1 profile\nremoved: 1 name\n"));
+    assert_eq!(
+        (gone.code, &*gone.out),
+        (0, "removed: 1 entries of the index\nremoved: 1 profile\nremoved: 1 name\n")
+    );
     assert!(gone.err.starts_with("Copies may remain: at laptops"), "{}", gone.err);
     assert!(memory.load().is_empty());
     assert_eq!(alice.run("whoami").await.code, 1);
