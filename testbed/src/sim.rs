@@ -93,7 +93,7 @@ impl SimArgs {
             interruptions: self.interruptions,
             kinds: self.kinds.clone(),
             length: Duration::from_secs(self.seconds),
-            weather: Weather { delay, loss: self.loss / 100.0 },
+            weather: Weather { delay, loss: self.loss / 100.0, air: None },
         })
     }
 

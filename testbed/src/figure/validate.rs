@@ -2,6 +2,7 @@
 //! clients; each puts a value of its own, and gets another's.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use base::limits::REPLICAS;
@@ -14,7 +15,12 @@ use crate::checks::within;
 use crate::rpc::Client;
 
 /// How long a put's last copy may take.
-const LAST_COPY: std::time::Duration = std::time::Duration::from_secs(5);
+const LAST_COPY: Duration = Duration::from_secs(5);
+/// Super-nodes say in the overlay what they offer, too, when they start: it is waited until none has held
+/// another number of values for so long, at most so long, and looked so often.
+const STILL: Duration = Duration::from_secs(5);
+const STILL_LIMIT: Duration = Duration::from_secs(90);
+const LOOK: Duration = Duration::from_millis(500);
 
 /// What each super-node was found to keep of what the clients put, beside what it ought to.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,7 +65,7 @@ pub(super) fn validate(
             nodes.iter().map(|(number, http, _)| Ok(laptops.status(*number, *http)?.entries));
         held.collect()
     };
-    let mut before = entries()?;
+    let mut before = still(entries, go_on)?;
     for (client, door) in doors.iter_mut().enumerate() {
         go_on()?;
         let name = key(client);
@@ -96,6 +102,28 @@ pub(super) fn validate(
     let kept =
         names.into_iter().map(|(at, name)| Kept { name, found: found[at], expected: expected[at] });
     Ok(Validation { kept: kept.collect(), misplaced, puts: clients, gets })
+}
+
+/// What all hold, once that stays as it is.
+fn still(
+    entries: impl Fn() -> Result<Vec<u64>>,
+    go_on: &mut impl FnMut() -> Result<()>,
+) -> Result<Vec<u64>> {
+    let began = Instant::now();
+    let (mut held, mut since) = (entries()?, began);
+    while since.elapsed() < STILL {
+        ensure!(
+            began.elapsed() < STILL_LIMIT,
+            "the super-nodes still change what they hold after {STILL_LIMIT:?}; nobody else may use them"
+        );
+        go_on()?;
+        std::thread::sleep(LOOK);
+        let now = entries()?;
+        if now != held {
+            (held, since) = (now, Instant::now());
+        }
+    }
+    Ok(held)
 }
 
 fn key(client: usize) -> String {
