@@ -23,6 +23,7 @@ use crate::leases::Leases;
 use crate::link::{JoinError, Link, LinkEvent, Responder};
 use crate::meters::Meters;
 use crate::node::Node;
+use crate::overlay::local_health::UNANSWERED;
 use crate::overlay::membership::{Event, Membership};
 use crate::overlay::view::{Member, View};
 use crate::overlay::{Peer, Pulse};
@@ -182,6 +183,7 @@ impl Dht {
                 .unwrap_or(u64::MAX)
                 .into(),
             time_asleep: parts.time_asleep,
+            unanswered: u64::try_from(UNANSWERED.as_millis()).unwrap_or(u64::MAX).into(),
             next_complaint: 0.into(),
         });
         let mut membership = Membership::new(me, &parts.known, parts.settle, parts.seed);

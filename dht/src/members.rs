@@ -1,12 +1,14 @@
 //! The task that owns [`Membership`]: tells it what happens, and does what it decides.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use base::NodeId;
 use base::limits::REPLICAS;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tracing::{Instrument, debug, info, warn};
 
 use crate::link::{LinkEvent, Strange};
@@ -16,13 +18,15 @@ use crate::overlay::membership::{Acquaintance, Command, Event, Membership, News}
 use crate::pace::{Limit, Pace};
 use crate::remembered::Remembered;
 use crate::repair::repair;
-use crate::serve::{probe, question};
+use crate::serve::question;
 use crate::wire::{Notice, Reply, Request};
 
 /// Between two looks at the time: fine enough for half-second rules, and nothing to a sleeping CPU.
 const TICK: Duration = Duration::from_millis(100);
 /// Events of the link taken together: when dozens start at once there are many.
 const TOGETHER: usize = 64;
+/// So long an answer that is late is waited for: from how late it is follows how long to wait for others.
+const LATE: Duration = Duration::from_secs(10);
 /// How long a helper may take to ask a third one.
 const HELP: Duration = Duration::from_secs(1);
 
@@ -92,11 +96,7 @@ fn execute(node: &Arc<Node>, command: Command, remembered: &Remembered, warnings
         Command::Disconnect(peer) => node.link.disconnect(peer),
         // One that is not sent is no loss: what it says others find out.
         Command::Notify(to, notice) => drop(node.link.notify(to, notice)),
-        Command::Probe(peer) => {
-            let id = peer.id;
-            let probe = probe(Arc::clone(node), peer);
-            report(node, async move { Some(Event::Probed(id, probe.await)) });
-        }
+        Command::Probe(peer) => drop(tokio::spawn(look(Arc::clone(node), peer).in_current_span())),
         Command::ProbeFor { helper, target } => report(node, probe_for(node, helper, target)),
         Command::Repair { from, scope, departed, turn } => {
             let (id, repair) = (from.id, repair(Arc::clone(node), from, scope, (departed, turn)));
@@ -105,6 +105,10 @@ fn execute(node: &Arc<Node>, command: Command, remembered: &Remembered, warnings
                 debug!(peer = %id, ?scope, ?end, "repaired");
                 Some(Event::Pulled(id, end))
             });
+        }
+        Command::Await(unanswered) => {
+            let millis = u64::try_from(unanswered.as_millis()).unwrap_or(u64::MAX);
+            node.unanswered.store(millis, Ordering::Relaxed);
         }
         Command::Publish(view) => {
             remembered.keep(&view);
@@ -127,6 +131,26 @@ fn report(node: &Arc<Node>, end: impl Future<Output = Option<Event>> + Send + 's
         }
     };
     tokio::spawn(told.in_current_span());
+}
+
+/// Asks a member whether it is there. An answer that comes late tells how long answers take.
+async fn look(node: Arc<Node>, peer: Arc<Peer>) {
+    let (from, asked) = (peer.id, Instant::now());
+    let mut answer = pin!(question(&node, &peer, Request::Probe, LATE));
+    let (answer, told) = match timeout(node.unanswered(), &mut answer).await {
+        Ok(answer) => (answer, false),
+        Err(_) => {
+            let _ = node.events.send(Event::Silent(from)).await;
+            (answer.await, true)
+        }
+    };
+    let event = match answer {
+        Some(Ok(Reply::Alive(digest))) => Event::Alive { from, digest, took: asked.elapsed() },
+        _ if told => return,
+        _ => Event::Silent(from),
+    };
+    // Closed when the node is.
+    let _ = node.events.send(event).await;
 }
 
 fn probe_for(

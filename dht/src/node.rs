@@ -56,6 +56,8 @@ pub(crate) struct Node {
     /// How long the machine has been asleep, and how long it had when this node looked around last.
     pub(crate) time_asleep: Arc<dyn Fn() -> Duration + Send + Sync>,
     pub(crate) asleep_before: AtomicU64,
+    /// How long whoever is asked may stay silent before it is suspect, in milliseconds.
+    pub(crate) unanswered: AtomicU64,
     /// When the next complaint may be logged, in milliseconds since the start.
     pub(crate) next_complaint: AtomicU64,
 }
@@ -69,6 +71,11 @@ const NAP: Duration = Duration::from_secs(2);
 impl Node {
     pub(crate) fn now(&self) -> Now {
         self.started.elapsed()
+    }
+
+    /// How long whoever is asked may stay silent before it is suspect.
+    pub(crate) fn unanswered(&self) -> Duration {
+        Duration::from_millis(self.unanswered.load(Ordering::Relaxed))
     }
 
     /// Takes no more writes from now on, and lets nobody wait.
@@ -129,6 +136,7 @@ impl Node {
             lamport: &self.lamport,
             meters: &self.meters,
             signatures: &self.signatures,
+            unanswered: self.unanswered(),
         })
     }
 

@@ -18,6 +18,7 @@ mod gaps;
 mod guests;
 mod known;
 mod latency;
+pub(crate) mod local_health;
 pub(crate) mod locate;
 mod lost;
 pub(crate) mod membership;

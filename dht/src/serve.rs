@@ -15,7 +15,6 @@ use crate::claims;
 use crate::link::{Lost, ReplySlot, Responder, Response};
 use crate::node::Node;
 use crate::overlay::Peer;
-use crate::overlay::detector::UNANSWERED;
 use crate::overlay::view::Member;
 use crate::store::{Applied, ListLimit, StoreError};
 use crate::wire::{
@@ -193,8 +192,8 @@ fn watch(node: &Node, from: NodeId, places: &[Place], lease_ms: u32) -> Reply {
 }
 
 /// Asks a member whether it is there: the digest of the members it knows, if it says so in time.
-pub(crate) async fn probe(node: Arc<Node>, peer: Arc<Peer>) -> Option<u64> {
-    match question(&node, &peer, Request::Probe, UNANSWERED).await {
+async fn probe(node: Arc<Node>, peer: Arc<Peer>) -> Option<u64> {
+    match question(&node, &peer, Request::Probe, node.unanswered()).await {
         Some(Ok(Reply::Alive(digest))) => Some(digest),
         _ => None,
     }

@@ -29,13 +29,15 @@ mod nodes;
 mod outcome;
 mod plan;
 mod scale;
+#[cfg(test)]
+mod storm;
 mod world;
 
 pub use churn::{Churn, ChurnReport, expected_loss, study};
 pub use claims::{Contenders, Decided, contend};
 pub use interruption::Kind;
 pub use log::virtual_time;
-pub use net::Weather;
+pub use net::{Air, Weather};
 pub use outcome::{Failure, Outcome};
 pub use plan::Plan;
 pub use scale::{Distance, distance};

@@ -11,7 +11,6 @@ use tracing::{Instrument, debug, warn};
 use super::now_ms;
 use crate::node::Node;
 use crate::overlay::Peer;
-use crate::overlay::detector::UNANSWERED;
 use crate::serve::question;
 use crate::store::StoreError;
 use crate::wire::{Reply, Request};
@@ -125,7 +124,8 @@ async fn ask_all(node: &Arc<Node>, place: &Place, others: &[NodeId]) -> Vec<Opti
 async fn ask(node: &Node, place: &Place, peer: &Arc<Peer>) -> Option<Told> {
     let nonce: [u8; Report::NONCE_LEN] = fastrand::u128(..).to_be_bytes();
     let request = Request::Claims { place: *place, nonce };
-    let Some(Ok(Reply::Claims(report))) = question(node, peer, request, UNANSWERED).await else {
+    let Some(Ok(Reply::Claims(report))) = question(node, peer, request, node.unanswered()).await
+    else {
         return None;
     };
     match report.verify(place, &nonce, &peer.id) {

@@ -11,7 +11,6 @@ use std::time::Duration;
 use base::{Place, Report, Standing, Told, standing};
 
 use super::Now;
-use super::detector::UNANSWERED;
 use super::operation::{Ask, Context, Operation, PATIENCE, RETRY, Wants};
 use super::targets::{TargetState, Targets};
 use super::write::QUORUM;
@@ -175,7 +174,7 @@ impl Operation for Consult {
                 TargetState::Failed => target.state = TargetState::Idle,
                 TargetState::Waiting { since, silent, .. } => {
                     let waited = now.saturating_sub(*since);
-                    if !*silent && waited >= UNANSWERED {
+                    if !*silent && waited >= context.unanswered {
                         *silent = true;
                         wants.overdue.push(target.peer.id);
                     }
@@ -206,6 +205,7 @@ mod tests {
     use super::*;
     use crate::lamport::LamportClock;
     use crate::meters::Meters;
+    use crate::overlay::local_health::UNANSWERED;
     use crate::overlay::view::{Member, View};
     use crate::overlay::{Peer, Pulse};
 
@@ -254,7 +254,11 @@ mod tests {
 
         fn step(&mut self, act: impl FnOnce(&mut Consult, &Context<'_>, &mut Wants)) {
             let Bench { view, lamport, meters, signatures, consult, wants, now } = self;
-            act(consult, &Context { now: *now, view, lamport, meters, signatures }, wants);
+            act(
+                consult,
+                &Context { now: *now, view, lamport, meters, signatures, unanswered: UNANSWERED },
+                wants,
+            );
         }
 
         /// The one asked at so many answers that it endorses this claimant, signed with a nonce.

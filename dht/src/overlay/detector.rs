@@ -9,24 +9,35 @@
 //!
 //! Any traffic is life, so that nobody is probed who is heard anyway. Suspicion decides only whom to
 //! ask first; who keeps what changes when a member is gone. A rumour is a reason to look, never to
-//! believe.
+//! believe. Whoever finds that answers come late waits longer, asks less, and holds nobody to be gone so
+//! soon: [`LocalHealth`].
 
 use std::time::Duration;
 
 use base::NodeId;
 
 use super::Now;
+use super::local_health::{Budget, LocalHealth, UNANSWERED};
 
 /// Time between two rounds of probes.
 pub(crate) const ROUND: Duration = Duration::from_secs(1);
 /// A member not heard for so long is quiet: eight quiet neighbours then cost each node some four
 /// exchanges a second, idle.
 pub(crate) const QUIET: Duration = Duration::from_secs(3);
-/// A question unanswered for so long makes its peer suspect: above the pauses of a busy laptop, below
-/// what a caller notices.
-pub(crate) const UNANSWERED: Duration = Duration::from_millis(400);
+/// Of all suspects so many are probed in a round, those first that were not for longest: however many
+/// there are, what is asked of them is bounded.
+pub(crate) const SUSPECTS: usize = 8;
+/// Probes beside the rounds, of those whom others suspect or an operation waits for: a round's worth at once,
+/// and as many again each second.
+pub(crate) const PROMPTED: Budget = Budget::new(16, Duration::from_millis(62));
+/// Suspects of whom others are asked: as many as a round probes, and half of that each second.
+pub(crate) const INDIRECT: Budget = Budget::new(8, Duration::from_millis(250));
+/// Members told that one is gone: of some who go at once, and one of them each second.
+pub(crate) const RUMOURS: Budget = Budget::new(64, Duration::from_millis(62));
 /// A suspect that stays silent for so long is gone: longer than a Wi-Fi scan.
 pub(crate) const GONE_AFTER: Duration = Duration::from_secs(5);
+/// Where answers take long: it is given by how much longer they do, so many times.
+const GONE_FACTOR: u32 = 5;
 /// The same when two other members hold it to be gone, too: one alone may lie.
 pub(crate) const GONE_AFTER_RUMOUR: Duration = Duration::from_secs(1);
 /// The same for one known from the last time only: it has most likely gone home.
@@ -112,13 +123,19 @@ impl Belief {
     }
 
     /// Whether it has been silent for too long.
-    pub(crate) fn is_gone(&self, now: Now) -> bool {
-        self.suspected.as_ref().is_some_and(|s| now.saturating_sub(s.since) >= s.patience)
+    pub(crate) fn is_gone(&self, now: Now, health: &LocalHealth) -> bool {
+        let more = (health.patience() - UNANSWERED) * GONE_FACTOR;
+        self.suspected.as_ref().is_some_and(|s| now.saturating_sub(s.since) >= s.patience + more)
+    }
+
+    /// When it was probed last.
+    pub(crate) fn probed(&self) -> Option<Now> {
+        self.probed
     }
 
     /// Whether it may be probed now, and if so, that it is.
-    pub(crate) fn may_probe(&mut self, now: Now) -> bool {
-        let may = self.probed.is_none_or(|at| now.saturating_sub(at) >= UNANSWERED);
+    pub(crate) fn may_probe(&mut self, now: Now, health: &LocalHealth) -> bool {
+        let may = self.probed.is_none_or(|at| now.saturating_sub(at) >= health.patience());
         if may {
             self.probed = Some(now);
         }
@@ -142,7 +159,7 @@ mod tests {
         assert!(!belief.heard(at(900)), "what was heard before the suspicion says nothing");
         assert!(!belief.is_well());
         assert!(belief.heard(at(1001)) && belief.is_well());
-        assert!(!belief.is_gone(at(100_000)));
+        assert!(!belief.is_gone(at(100_000), &LocalHealth::default()));
     }
 
     #[test]
@@ -150,21 +167,37 @@ mod tests {
         let mut belief = Belief::default();
         let [a, b] = [1, 2].map(|n| peer(n).id);
         [a, b].into_iter().for_each(|by| belief.second(by));
-        assert!(!belief.is_gone(at(100_000)), "rumours alone are nothing");
+        assert!(!belief.is_gone(at(100_000), &LocalHealth::default()), "rumours alone are nothing");
         belief.suspect(at(1000));
-        assert!(!belief.is_gone(at(5999)) && belief.is_gone(at(6000)));
+        assert!(
+            !belief.is_gone(at(5999), &LocalHealth::default())
+                && belief.is_gone(at(6000), &LocalHealth::default())
+        );
         belief.vouch(at(4000));
-        assert!(!belief.is_gone(at(8999)) && belief.is_gone(at(9000)));
+        assert!(
+            !belief.is_gone(at(8999), &LocalHealth::default())
+                && belief.is_gone(at(9000), &LocalHealth::default())
+        );
         belief.second(a);
         belief.second(a);
-        assert!(!belief.is_gone(at(8999)), "one may lie");
+        assert!(!belief.is_gone(at(8999), &LocalHealth::default()), "one may lie");
         belief.second(b);
-        assert!(belief.is_gone(at(5000)));
+        assert!(belief.is_gone(at(5000), &LocalHealth::default()));
+    }
+
+    #[test]
+    fn where_answers_are_late_nobody_is_gone_so_soon() {
+        let (mut belief, mut health) = (Belief::default(), LocalHealth::default());
+        (0..20).for_each(|_| health.answered(Duration::from_secs(2)));
+        belief.suspect(at(0));
+        assert!(!belief.is_gone(at(10_000), &health) && belief.is_gone(at(19_000), &health));
+        assert!(belief.may_probe(at(0), &health) && !belief.may_probe(at(2000), &health));
     }
 
     #[test]
     fn probes_of_one_member_do_not_pile_up() {
         let mut belief = Belief::default();
-        assert!(belief.may_probe(at(0)) && !belief.may_probe(at(399)) && belief.may_probe(at(400)));
+        let mut may = |millis| belief.may_probe(at(millis), &LocalHealth::default());
+        assert!(may(0) && !may(399) && may(400));
     }
 }

@@ -25,12 +25,13 @@ impl Default for Exchanges {
 
 impl Exchanges {
     /// Another member told what it knows: the same as this node, or not. Whether to ask it.
-    pub(crate) fn compare(&mut self, same: bool, now: Now) -> bool {
+    /// Not again within `least`.
+    pub(crate) fn compare(&mut self, same: bool, least: Duration, now: Now) -> bool {
         if same || now < self.not_before {
             return false;
         }
         self.pause = (self.pause * 2).min(LONGEST);
-        self.not_before = now + self.pause;
+        self.not_before = now + self.pause.max(least);
         true
     }
 
@@ -49,16 +50,16 @@ mod tests {
     fn exchanges_that_bring_nothing_become_rare() {
         let (mut exchanges, mut count) = (Exchanges::default(), 0);
         for second in 0..3600 {
-            count += u32::from(exchanges.compare(false, Duration::from_secs(second)));
+            count += u32::from(exchanges.compare(false, FIRST, Duration::from_secs(second)));
         }
         assert!((20..50).contains(&count), "{count} in an hour");
         exchanges.news(Duration::from_secs(3600));
-        assert!(exchanges.compare(false, Duration::from_secs(3601)));
+        assert!(exchanges.compare(false, FIRST, Duration::from_secs(3601)));
     }
 
     #[test]
     fn who_knows_the_same_is_not_asked() {
         let mut exchanges = Exchanges::default();
-        assert!(!exchanges.compare(true, Duration::from_secs(10)));
+        assert!(!exchanges.compare(true, FIRST, Duration::from_secs(10)));
     }
 }

@@ -8,8 +8,10 @@ use super::detector::Belief;
 use super::{Now, Peer};
 use crate::wire::Contact;
 
-/// Between two attempts to reach a member.
-pub(super) const REDIAL: Duration = Duration::from_secs(1);
+/// Between the first two attempts to reach a member; each pause is twice as long as the one before.
+const REDIAL: Duration = Duration::from_secs(1);
+/// At most: within the time a suspect has it is dialled three times.
+const REDIAL_MAX: Duration = Duration::from_secs(4);
 
 #[derive(Debug)]
 pub(super) struct Known {
@@ -25,6 +27,7 @@ pub(super) struct Known {
     pub(super) since: Now,
     pub(super) belief: Belief,
     pub(super) redial: Now,
+    pub(super) redials: u32,
     /// Which start of it was met.
     pub(super) start: Option<u64>,
 }
@@ -47,12 +50,20 @@ impl Known {
             since: now,
             belief: Belief::default(),
             redial: now + REDIAL,
+            redials: 0,
             start: None,
         }
     }
 
     pub(super) fn contact(&self) -> Contact {
         Contact { id: self.peer.id, addresses: self.addresses.to_vec() }
+    }
+
+    /// How long until it is dialled again, which is done now.
+    pub(super) fn redial_pause(&mut self) -> Duration {
+        let pause = REDIAL * 2u32.pow(self.redials.min(8));
+        self.redials += 1;
+        pause.min(REDIAL_MAX)
     }
 
     /// Whether a node that looks around has met it, or need not: one that is only remembered, and that

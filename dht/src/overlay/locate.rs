@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use base::Place;
 
-use super::detector::UNANSWERED;
 use super::operation::{Ask, Context, Operation, RETRY, Wants};
 use super::targets::{TargetState, Targets};
 use super::{Now, Peer};
@@ -108,7 +107,7 @@ impl Operation for Locate {
         self.retry_at = context.now + RETRY;
         for target in self.targets.iter_mut().flat_map(Targets::iter_mut) {
             let TargetState::Waiting { since, silent, .. } = &mut target.state else { continue };
-            if !*silent && context.now.saturating_sub(*since) >= UNANSWERED {
+            if !*silent && context.now.saturating_sub(*since) >= context.unanswered {
                 *silent = true;
                 wants.overdue.push(target.peer.id);
             }
@@ -133,6 +132,7 @@ mod tests {
     use super::*;
     use crate::lamport::LamportClock;
     use crate::meters::Meters;
+    use crate::overlay::local_health::UNANSWERED;
     use crate::overlay::view::View;
     use crate::overlay::view::tests::{member, peer};
     use crate::wire::{Contact, Listing};
@@ -149,7 +149,8 @@ mod tests {
         let (lamport, meters) = (LamportClock::default(), Meters::default());
         let signatures = SignatureCache::default();
         let (view, lamport, meters, signatures) = (&view, &lamport, &meters, &signatures);
-        let context = |now| Context { now, view, lamport, meters, signatures };
+        let context =
+            |now| Context { now, view, lamport, meters, signatures, unanswered: UNANSWERED };
         let mut locate = Locate::new(place);
         let mut wants = Wants::default();
         locate.start(&context(Now::ZERO), &mut wants);
@@ -181,7 +182,8 @@ mod tests {
         let (lamport, meters) = (LamportClock::default(), Meters::default());
         let signatures = SignatureCache::default();
         let (view, lamport, meters, signatures) = (&view, &lamport, &meters, &signatures);
-        let context = |now| Context { now, view, lamport, meters, signatures };
+        let context =
+            |now| Context { now, view, lamport, meters, signatures, unanswered: UNANSWERED };
         let (mut locate, mut wants) = (Locate::new(Place::of(b"k")), Wants::default());
         locate.start(&context(Now::ZERO), &mut wants);
         let mut now = Now::ZERO;

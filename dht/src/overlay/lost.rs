@@ -6,6 +6,7 @@ use std::time::Duration;
 use base::NodeId;
 
 use super::Now;
+use super::local_health::LocalHealth;
 use crate::wire::Contact;
 
 /// Members remembered.
@@ -42,11 +43,16 @@ impl Lost {
     }
 
     /// Whom to try now.
-    pub(crate) fn due(&mut self, rng: &mut fastrand::Rng, now: Now) -> Vec<Contact> {
+    pub(crate) fn due(
+        &mut self,
+        rng: &mut fastrand::Rng,
+        health: &LocalHealth,
+        now: Now,
+    ) -> Vec<Contact> {
         if now < self.retry_at || self.contacts.is_empty() {
             return Vec::new();
         }
-        self.retry_at = now + RETRY;
+        self.retry_at = now + health.stretch(RETRY);
         rng.choose_multiple(self.contacts.iter(), AT_ONCE).into_iter().cloned().collect()
     }
 }
@@ -61,14 +67,17 @@ mod tests {
         let (mut lost, mut rng) = (Lost::default(), fastrand::Rng::with_seed(1));
         let contact = |n| Contact { id: peer(n).id, addresses: Vec::new() };
         (0..6).for_each(|n| lost.add(contact(n), Now::ZERO));
+        let health = LocalHealth::default();
         let mut tried = std::collections::BTreeSet::new();
         for second in 0..30 {
-            tried.extend(lost.due(&mut rng, Duration::from_secs(second)).iter().map(|c| c.id));
+            tried.extend(
+                lost.due(&mut rng, &health, Duration::from_secs(second)).iter().map(|c| c.id),
+            );
         }
         assert_eq!(tried.len(), 6);
         assert!(lost.found(&peer(3).id) && !lost.found(&peer(3).id));
         (0..6).filter(|n| *n != 3).for_each(|n| assert!(lost.found(&peer(n).id)));
-        assert!(lost.due(&mut rng, Duration::from_secs(99)).is_empty());
+        assert!(lost.due(&mut rng, &health, Duration::from_secs(99)).is_empty());
         (0..100).for_each(|n| lost.add(contact(n), Now::ZERO));
         assert_eq!(lost.contacts.len(), LOST_MAX);
     }

@@ -13,11 +13,12 @@ use std::time::Duration;
 use base::{NodeId, Place};
 
 use self::crowd::Crowd;
-use super::detector::{Belief, ROUND};
+use super::detector::{Belief, INDIRECT, PROMPTED, ROUND, RUMOURS};
 use super::exchange::Exchanges;
 use super::filling::{Begin, Filling, PullEnd, Scope};
 use super::guests::Guests;
-use super::known::{Known, REDIAL};
+use super::known::Known;
+use super::local_health::{Budget, LocalHealth, UNANSWERED};
 use super::lost::Lost;
 use super::roster::Roster;
 use super::view::{Member, View};
@@ -45,8 +46,10 @@ pub(crate) enum Event {
     Link(LinkEvent),
     /// A request to it has been waiting for too long.
     Unanswered(NodeId),
-    /// A probe was answered, with a digest of the members the other knows, or not.
-    Probed(NodeId, Option<u64>),
+    /// A probe was answered, in time or late, with a digest of the members the other knows.
+    Alive { from: NodeId, digest: u64, took: Duration },
+    /// A probe was not answered in time.
+    Silent(NodeId),
     /// Another member hears this one.
     Vouched(NodeId),
     /// Whom another member knows near this one, or another place; `None` if it did not say.
@@ -93,6 +96,8 @@ pub(crate) enum Command {
         turn: usize,
     },
     Publish(View),
+    /// From now on whoever is asked may stay silent for so long.
+    Await(Duration),
     Report(News),
 }
 
@@ -131,6 +136,13 @@ pub(crate) struct Membership {
     digest: u64,
     lost: Lost,
     guests: Guests,
+    /// How far it trusts its own senses, and what it may spend on its doubts.
+    health: LocalHealth,
+    prompted: Budget,
+    indirect: Budget,
+    rumours: Budget,
+    /// What was published of it.
+    unanswered: Duration,
     /// Whether there are more members than can be known.
     crowd: Option<Crowd>,
     /// While it looks around: whether one that was asked knows too many to name all, and who was asked.
@@ -179,6 +191,11 @@ impl Membership {
             digest: 0,
             lost: Lost::default(),
             guests: Guests::default(),
+            health: LocalHealth::default(),
+            prompted: PROMPTED,
+            indirect: INDIRECT,
+            rumours: RUMOURS,
+            unanswered: UNANSWERED,
             crowd: None,
             many: false,
             asked: BTreeSet::new(),
@@ -210,18 +227,19 @@ impl Membership {
             Event::Link(event) => self.link_event(event, now, out),
             Event::Unanswered(id) => {
                 self.suspect(id, now, out);
-                self.probe(id, now, out);
+                self.prompted_probe(id, now, out);
             }
-            Event::Probed(id, Some(digest)) => {
-                self.refresh(id, out);
+            Event::Alive { from, digest, took } => {
+                self.health.answered(took);
+                self.refresh(from, out);
                 // Where not everybody is known, no two know the same.
-                if self.crowd.is_none() && self.exchanges.compare(digest == self.digest, now) {
+                if self.crowd.is_none() && self.compare(digest == self.digest, now) {
                     let near = self.where_to_look();
-                    self.exchange(id, near, out);
+                    self.exchange(from, near, out);
                 }
             }
             Event::Exchanged { from, near, answer } => self.exchanged(from, near, answer, now, out),
-            Event::Probed(id, None) => {
+            Event::Silent(id) => {
                 self.refresh(id, out);
                 self.unanswered_probe(id, now, out);
             }
@@ -278,6 +296,10 @@ impl Membership {
             }
             out.push(Command::Publish(view));
         }
+        if self.unanswered != self.health.patience() {
+            self.unanswered = self.health.patience();
+            out.push(Command::Await(self.unanswered));
+        }
     }
 
     fn link_event(&mut self, event: LinkEvent, now: Now, out: &mut Vec<Command>) {
@@ -328,12 +350,15 @@ impl Membership {
         for id in self.roster.uncertain() {
             self.refresh(id, out);
             let Some(known) = self.roster.get_mut(&id) else { continue };
-            if known.proven && known.belief.is_gone(now) {
+            if known.proven && known.belief.is_gone(now, &self.health) {
                 self.departed(id, false, now, out);
             } else if !known.proven && now.saturating_sub(known.since) >= HEARSAY {
                 self.roster.remove(&id);
             } else if !known.connected && !known.parted && known.redial <= now {
-                known.redial = now + REDIAL;
+                let pause = known.redial_pause();
+                // Not all at the same time, of whom all lost the connection together.
+                known.redial =
+                    now + self.health.stretch(pause).mul_f64(0.75 + self.rng.f64() / 2.0);
                 out.push(Command::Dial(known.contact()));
             }
         }
@@ -342,10 +367,10 @@ impl Membership {
             self.filling.routine(&neighbours, now);
         }
         if self.next_round <= now {
-            self.next_round = now + ROUND;
+            self.next_round = now + self.health.stretch(ROUND);
             self.round(now, out);
         }
-        let lost = self.lost.due(&mut self.rng, now);
+        let lost = self.lost.due(&mut self.rng, &self.health, now);
         out.extend(lost.into_iter().map(Command::Dial));
         self.guests.idle(now).into_iter().for_each(|id| part_from(id, out));
         self.crowd_tick(now, out);

@@ -37,6 +37,8 @@ pub(crate) struct Context<'a> {
     pub(crate) lamport: &'a LamportClock,
     pub(crate) meters: &'a Meters,
     pub(crate) signatures: &'a SignatureCache,
+    /// How long whoever is asked may stay silent before it is suspect.
+    pub(crate) unanswered: Duration,
 }
 
 /// What an operation wants done.

@@ -12,7 +12,6 @@ use base::limits::VALUE_MAX;
 use base::{Entry, EntryId, NodeId, SignatureCache};
 
 use super::Now;
-use super::detector::UNANSWERED;
 use super::operation::{Ask, Context, Operation, PATIENCE, RETRY, Wants};
 use super::targets::{TargetState, Targets};
 use super::write::QUORUM;
@@ -212,11 +211,11 @@ impl Read {
                 *hedged = true;
                 context.meters.hedges.add(1);
             }
-            if !*silent && waited >= UNANSWERED {
+            if !*silent && waited >= context.unanswered {
                 *silent = true;
                 overdue.push(target.peer.id);
             }
-            let next = if *hedged { UNANSWERED } else { p99.max(HEDGE_MIN) };
+            let next = if *hedged { context.unanswered } else { p99.max(HEDGE_MIN) };
             if !*silent {
                 self.wake_at = self.wake_at.min(*since + next);
             }

@@ -13,7 +13,6 @@ use base::limits::REPLICAS;
 use base::{Entry, Place, Version};
 
 use super::Now;
-use super::detector::UNANSWERED;
 use super::operation::{Ask, Context, Operation, PATIENCE, RETRY, Wants};
 use super::targets::{TargetState, Targets};
 use crate::DhtError;
@@ -261,7 +260,7 @@ impl<F: Fn(Version) -> Entry> Operation for Write<F> {
                 }
                 TargetState::Waiting { since, silent, .. } => {
                     let waited = now.saturating_sub(*since);
-                    if !*silent && waited >= UNANSWERED {
+                    if !*silent && waited >= context.unanswered {
                         *silent = true;
                         wants.overdue.push(target.peer.id);
                     }

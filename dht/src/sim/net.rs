@@ -38,6 +38,19 @@ pub struct Weather {
     pub delay: (Duration, Duration),
     /// The part of messages that is lost, 0 to 1.
     pub loss: f64,
+    /// What all messages share, if they do.
+    pub air: Option<Air>,
+}
+
+/// A radio channel that one message at a time is on: the others queue, and what finds the queue full is lost.
+#[derive(Debug, Clone, Copy)]
+pub struct Air {
+    /// How long a message is on it, with what the link says to that.
+    pub message: Duration,
+    /// As how many messages making a connection counts.
+    pub handshake: u32,
+    /// How long the queue may be.
+    pub queue: Duration,
 }
 
 /// The network.
@@ -65,6 +78,9 @@ pub(super) struct State {
     dials: u64,
     /// A digest of everything that was delivered, in order.
     trace: DefaultHasher,
+    /// Until when the air is used by what was sent so far, and how long it was used in all.
+    air_until: Instant,
+    air_used: Duration,
 }
 
 /// Where a node is plugged in.
@@ -105,6 +121,8 @@ impl Net {
             gets: 0,
             dials: 0,
             trace: DefaultHasher::new(),
+            air_until: Instant::now(),
+            air_used: Duration::ZERO,
         })))
     }
 
@@ -209,19 +227,32 @@ impl Net {
         state.number(id).map(|node| state.ports[node].address)
     }
 
+    /// Changes what all messages share.
+    #[cfg(test)]
+    pub(super) fn set_air(&self, air: Air) {
+        self.state().weather.air = Some(air);
+    }
+
+    /// How long the air was used so far.
+    #[cfg(test)]
+    pub(super) fn air_used(&self) -> Duration {
+        self.state().air_used
+    }
+
     /// Connects two nodes, if the other is there. Takes two ways through the network.
     pub(super) async fn connect(&self, me: Start, to: Number) -> bool {
-        let (there, back) = {
+        let (there, back, waits) = {
             let mut state = self.state();
-            (state.delay(), state.delay())
+            let messages = state.weather.air.map_or(0, |air| air.handshake);
+            (state.delay(), state.delay(), state.take_air(messages))
         };
-        sleep(there + back).await;
+        sleep(there + back + waits.unwrap_or_default()).await;
         let joined = {
             let mut state = self.state();
             if !state.is_up(me) {
                 return false;
             }
-            state.join(me.node, to)
+            waits.and_then(|_| state.join(me.node, to))
         };
         let Some(events) = joined else {
             sleep(DIAL_TIMEOUT).await;
@@ -271,7 +302,8 @@ impl Net {
     pub(super) async fn carry(&self, from: Start, to: Number, what: u64) -> bool {
         let (delay, lost) = {
             let mut state = self.state();
-            (state.delay(), state.is_lost())
+            let (delay, lost, waits) = (state.delay(), state.is_lost(), state.take_air(1));
+            (delay + waits.unwrap_or_default(), lost || waits.is_none())
         };
         sleep(delay).await;
         let is_reset = {
@@ -351,7 +383,22 @@ impl State {
 
     /// When what is under way now has arrived.
     pub(super) fn longest_delay(&self) -> Duration {
-        self.weather.delay.1
+        let queued = self.air_until.saturating_duration_since(Instant::now());
+        self.weather.delay.1 + queued
+    }
+
+    /// Puts so many messages on the air: how long until they have been sent; `None` if there is no room.
+    fn take_air(&mut self, messages: u32) -> Option<Duration> {
+        let Some(air) = self.weather.air else { return Some(Duration::ZERO) };
+        let now = Instant::now();
+        let queued = self.air_until.saturating_duration_since(now);
+        if queued > air.queue {
+            return None;
+        }
+        let used = air.message * messages;
+        self.air_used += used;
+        self.air_until = now + queued + used;
+        Some(queued + used)
     }
 
     fn is_lost(&mut self) -> bool {

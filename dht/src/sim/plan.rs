@@ -35,7 +35,7 @@ impl Default for Plan {
             interruptions: 4,
             kinds: Kind::ALL.to_vec(),
             length: Duration::from_secs(60),
-            weather: Weather { delay, loss: 0.01 },
+            weather: Weather { delay, loss: 0.01, air: None },
         }
     }
 }

@@ -78,7 +78,7 @@ impl Overlay {
     fn new(seed: u64, count: usize) -> Overlay {
         let mut rng = fastrand::Rng::with_seed(seed);
         let delay = (Duration::from_millis(1), Duration::from_millis(5));
-        let net = Net::new(rng.u64(..), Weather { delay, loss: 0.0 });
+        let net = Net::new(rng.u64(..), Weather { delay, loss: 0.0, air: None });
         let began = Instant::now();
         let node = |n| SimNode::new(n, node_key(seed, n as u64), rng.u64(..), began);
         let nodes = (0..count).map(node).collect();

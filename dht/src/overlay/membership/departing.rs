@@ -35,7 +35,8 @@ impl Membership {
         out.push(Command::Report(News::Gone(id)));
         if known.start.is_some() {
             let rumour = Notice::Rumour(Rumour { about: id, gone: true });
-            let told = self.confidants(&known.peer.place, TOLD, id);
+            let mut told = self.confidants(&known.peer.place, TOLD, id);
+            told.retain(|_| self.rumours.take(now));
             out.extend(told.iter().map(|peer| Command::Notify(peer.id, rumour.clone())));
         }
         self.lost.add(known.contact(), now);

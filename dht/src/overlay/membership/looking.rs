@@ -9,6 +9,7 @@ use base::{NodeId, Place};
 use super::crowd::Crowd;
 use super::{Acquaintance, Command, JOINING, Membership};
 use crate::overlay::Now;
+use crate::overlay::detector::ROUND;
 use crate::overlay::known::Known;
 use crate::wire::MEMBERS_MAX;
 
@@ -41,7 +42,7 @@ impl Membership {
         let all_told = self.exchanged && next.is_none() && self.have_all_told(now);
         if (!self.exchanged || next.is_some() || (self.found && !all_told)) && self.ask_again <= now
         {
-            self.ask_again = now + ASK_AGAIN;
+            self.ask_again = now + self.health.stretch(ASK_AGAIN);
             let next = next.or_else(|| self.closest().filter(|_| self.found));
             if let Some(id) = next.or_else(|| self.rng.choice(&connected).copied()) {
                 self.exchange(id, None, out);
@@ -160,6 +161,11 @@ impl Membership {
                 self.learned(contact, &mut gaps, now, out);
             }
         }
+    }
+
+    /// Another member told what it knows: the same as this node, or not. Whether to ask it.
+    pub(super) fn compare(&mut self, same: bool, now: Now) -> bool {
+        self.exchanges.compare(same, self.health.stretch(ROUND), now)
     }
 
     pub(super) fn exchange(&self, id: NodeId, near: Option<Place>, out: &mut Vec<Command>) {

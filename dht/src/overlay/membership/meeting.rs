@@ -74,7 +74,7 @@ impl Membership {
         // The first it meets tells it who else is there.
         let is_first = self.settling.is_some() && !self.exchanged;
         // One that was out of reach may come with others who were.
-        if is_first || (was_lost && self.exchanges.compare(false, now)) {
+        if is_first || (was_lost && self.compare(false, now)) {
             self.exchange(id, None, out);
         }
         self.changed = true;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use base::{NodeId, Place};
 
 use super::{Command, Known, Membership, News};
-use crate::overlay::detector::{HELPERS, QUIET, ROUND};
+use crate::overlay::detector::{HELPERS, QUIET, ROUND, SUSPECTS};
 use crate::overlay::{Now, Peer};
 use crate::wire::{Notice, Rumour};
 
@@ -18,11 +18,12 @@ const TRIED: usize = 8;
 const DIALS_APART: usize = 8;
 
 impl Membership {
-    /// A round of probes: the quiet ones of the neighbours, one of the others, quiet or not, and all
-    /// suspects. In a crowd, where nobody else tells of those that are far, some more of those connected.
+    /// A round of probes: the quiet ones of the neighbours, one of the others, quiet or not, and some
+    /// suspects in turn. In a crowd, where nobody else tells of those that are far, some more of those connected.
     pub(super) fn round(&mut self, now: Now, out: &mut Vec<Command>) {
         let (near, far) = self.roster.split();
-        let is_quiet = |known: &&&Known| now.saturating_sub(known.peer.pulse.last()) >= QUIET;
+        let quiet = self.health.stretch(QUIET);
+        let is_quiet = |known: &&&Known| now.saturating_sub(known.peer.pulse.last()) >= quiet;
         let quiet = near.iter().filter(is_quiet).map(|known| known.peer.id);
         let mut wanted: BTreeSet<NodeId> = quiet.collect();
         // An answer also tells whether the other knows the same members.
@@ -34,12 +35,15 @@ impl Membership {
         let tried = (0..probes * TRIED).filter_map(|_| self.rng.choice(&others));
         let suit = tried.filter(|known| may_dial || known.connected);
         wanted.extend(suit.take(probes).map(|known| known.peer.id));
+        let mut suspects = Vec::new();
         for id in self.roster.uncertain() {
-            let is_suspect = |known: &Known| known.proven && !known.belief.is_well();
-            if self.roster.get(&id).is_some_and(is_suspect) {
-                wanted.insert(id);
+            let is_suspect = |known: &&Known| known.proven && !known.belief.is_well();
+            if let Some(known) = self.roster.get(&id).filter(is_suspect) {
+                suspects.push((known.belief.probed(), id));
             }
         }
+        suspects.sort_unstable();
+        wanted.extend(suspects.into_iter().take(SUSPECTS).map(|(_, id)| id));
         for id in wanted {
             self.probe(id, now, out);
         }
@@ -48,8 +52,15 @@ impl Membership {
     pub(super) fn probe(&mut self, id: NodeId, now: Now, out: &mut Vec<Command>) {
         let Some(known) = self.roster.get_mut(&id) else { return };
         // One without a connection is dialed instead; the connection will tell.
-        if (known.connected || known.parted) && known.belief.may_probe(now) {
+        if (known.connected || known.parted) && known.belief.may_probe(now, &self.health) {
             out.push(Command::Probe(Arc::clone(&known.peer)));
+        }
+    }
+
+    /// A probe that somebody else, or an operation, gives a reason for.
+    pub(super) fn prompted_probe(&mut self, id: NodeId, now: Now, out: &mut Vec<Command>) {
+        if self.roster.contains(&id) && self.prompted.take(now) {
+            self.probe(id, now, out);
         }
     }
 
@@ -66,6 +77,10 @@ impl Membership {
     pub(super) fn unanswered_probe(&mut self, id: NodeId, now: Now, out: &mut Vec<Command>) {
         self.suspect(id, now, out);
         let Some(place) = self.roster.get(&id).map(|known| known.peer.place) else { return };
+        // Whoever hears others late asks nobody to go to trouble for that.
+        if !self.health.is_good() || !self.indirect.take(now) {
+            return;
+        }
         for helper in self.confidants(&place, HELPERS, id) {
             out.push(Command::Notify(helper.id, Notice::Rumour(Rumour { about: id, gone: false })));
             out.push(Command::ProbeFor { helper, target: id });
@@ -109,8 +124,8 @@ impl Membership {
             known.belief.second(by);
         }
         // One that was heard just now needs no looking into.
-        if now.saturating_sub(known.peer.pulse.last()) >= ROUND {
-            self.probe(rumour.about, now, out);
+        if now.saturating_sub(known.peer.pulse.last()) >= self.health.stretch(ROUND) {
+            self.prompted_probe(rumour.about, now, out);
         }
     }
 }

@@ -174,7 +174,9 @@ fn where_one_answer_does_not_name_all_it_is_asked_elsewhere_too() {
         (1..=count).for_each(|n| drop(meet(&mut membership, n, at(n * 50))));
         let (mut out, mut places) = (Vec::new(), Vec::new());
         for n in 0..20 {
-            membership.handle(Event::Probed(peer(1).id, Some(0)), at((n + 1) * 200_000), &mut out);
+            let (from, took) = (peer(1).id, at(1));
+            let alive = Event::Alive { from, digest: 0, took };
+            membership.handle(alive, at((n + 1) * 200_000), &mut out);
             places.extend(out.drain(..).filter_map(|command| match command {
                 Command::Exchange(_, near) => Some(near),
                 _ => None,

@@ -7,6 +7,7 @@ use base::{Key, Lifetime, SecretTag, SignatureCache, Value};
 use super::*;
 use crate::lamport::LamportClock;
 use crate::meters::Meters;
+use crate::overlay::local_health::UNANSWERED;
 use crate::overlay::view::View;
 use crate::overlay::view::tests::view;
 
@@ -63,6 +64,7 @@ impl Bench {
             lamport: &self.lamport,
             meters: &self.meters,
             signatures: &self.signatures,
+            unanswered: UNANSWERED,
         };
         act(&mut self.write, &context, &mut self.wants);
     }
