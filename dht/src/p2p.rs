@@ -22,6 +22,7 @@ mod dials;
 mod driver;
 mod greeting;
 mod handle;
+mod handshakes;
 mod lane;
 mod limits;
 mod patience;

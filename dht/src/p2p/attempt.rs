@@ -27,17 +27,20 @@ pub(super) enum Urgency {
     Proven,
     /// To a peer of which others say that there is one. Anybody can say so of thousands.
     Hearsay,
+    /// The same of one with a lower id, who dials this node if it has heard of it: two connections cost twice.
+    Mutual,
 }
 
 impl Urgency {
-    pub(super) const ALL: [Urgency; 3] = [Urgency::Awaited, Urgency::Proven, Urgency::Hearsay];
+    pub(super) const ALL: [Urgency; 4] =
+        [Urgency::Awaited, Urgency::Proven, Urgency::Hearsay, Urgency::Mutual];
 
     /// How long an attempt may wait for its turn. Whoever awaits a reply does so for 7 s at most; the
     /// others are asked for again.
     fn patience(self) -> Duration {
         match self {
             Urgency::Awaited => Duration::from_secs(7),
-            Urgency::Proven | Urgency::Hearsay => Duration::from_secs(30),
+            Urgency::Proven | Urgency::Hearsay | Urgency::Mutual => Duration::from_secs(30),
         }
     }
 }
@@ -67,6 +70,8 @@ pub(super) struct Attempt {
     pub(super) mismatch: Option<PassphraseMismatch>,
     pub(super) urgency: Urgency,
     pub(super) asked: Instant,
+    /// When its turn came.
+    began: Option<Instant>,
 }
 
 impl Attempt {
@@ -100,7 +105,18 @@ impl Attempt {
             mismatch: None,
             urgency: Urgency::Awaited,
             asked: Instant::now(),
+            began: None,
         }
+    }
+
+    /// Its turn has come.
+    pub(super) fn begins(&mut self, now: Instant) {
+        self.began = Some(now);
+    }
+
+    /// When its turn came.
+    pub(super) fn began(&self) -> Option<Instant> {
+        self.began
     }
 
     /// What to dial next.

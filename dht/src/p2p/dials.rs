@@ -2,26 +2,28 @@
 //!
 //! A stranger can name thousands of super-nodes that do not exist, and each takes seconds to fail. So
 //! what somebody waits for comes first, peers that are proven next, and hearsay last; and some of the
-//! places are never hearsay's.
+//! places are never hearsay's. How many go on at once beside those somebody waits for follows from how long
+//! they take ([`Handshakes`]).
 
 use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
 
 use libp2p::PeerId;
 use libp2p::swarm::ConnectionId;
 use tokio::time::Instant;
 
 use super::attempt::{Attempt, Urgency};
+use super::handshakes::{Handshakes, MOST};
 
 /// Attempts of each urgency that wait: every peer of a large event.
 const QUEUED_MAX: usize = 512;
 
-/// Attempts that may be under way for one more of this urgency to start. Each dials at most twice, and
-/// `libp2p` allows 64 dials.
+/// Attempts that may be under way for one more of this urgency to start.
 fn active_max(urgency: Urgency) -> usize {
     match urgency {
-        Urgency::Awaited => 32,
+        Urgency::Awaited => MOST,
         Urgency::Proven => 28,
-        Urgency::Hearsay => 20,
+        Urgency::Hearsay | Urgency::Mutual => 20,
     }
 }
 
@@ -30,6 +32,7 @@ fn active_max(urgency: Urgency) -> usize {
 pub(super) struct Dials {
     active: HashMap<u64, Attempt>,
     queued: [VecDeque<Attempt>; Urgency::ALL.len()],
+    handshakes: Handshakes,
     next: u64,
 }
 
@@ -46,10 +49,15 @@ impl Dials {
 
     /// The number of an attempt that may start now.
     pub(super) fn start(&mut self) -> Option<u64> {
-        let active = self.active.len();
-        let may_start = |urgency: &Urgency| active < active_max(*urgency);
+        let (active, at_once) = (self.active.len(), self.handshakes.at_once());
+        let may_start = |urgency: &Urgency| {
+            let is_paced = *urgency != Urgency::Awaited;
+            active < active_max(*urgency) && (active < at_once || !is_paced)
+        };
         let mut urgencies = Urgency::ALL.into_iter().filter(may_start);
-        let attempt = urgencies.find_map(|urgency| self.queued[urgency as usize].pop_front())?;
+        let mut attempt =
+            urgencies.find_map(|urgency| self.queued[urgency as usize].pop_front())?;
+        attempt.begins(Instant::now());
         self.next += 1;
         self.active.insert(self.next, attempt);
         Some(self.next)
@@ -61,6 +69,18 @@ impl Dials {
 
     pub(super) fn remove(&mut self, number: u64) -> Option<Attempt> {
         self.active.remove(&number)
+    }
+
+    /// A dial of an attempt led to a connection.
+    pub(super) fn made(&mut self, number: u64, now: Instant) {
+        if let Some(began) = self.active.get(&number).and_then(Attempt::began) {
+            self.handshakes.made(began, now);
+        }
+    }
+
+    /// How long QUIC is tried alone.
+    pub(super) fn quic_first(&self) -> Duration {
+        self.handshakes.quic_first()
     }
 
     /// Whose dial this is.
@@ -126,8 +146,6 @@ impl Dials {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use tokio::sync::oneshot;
 
     use super::*;
@@ -135,6 +153,13 @@ mod tests {
     fn to(urgency: Urgency) -> Attempt {
         let address = "192.0.2.1:1".parse().unwrap();
         Attempt::to_peer(PeerId::random(), &[address], urgency)
+    }
+
+    /// On a link that bears as many as may be.
+    fn dials() -> Dials {
+        let (mut dials, now) = (Dials::default(), Instant::now());
+        (0..MOST).for_each(|_| dials.handshakes.made(now, now));
+        dials
     }
 
     fn fill(dials: &mut Dials, urgency: Urgency, count: usize) -> usize {
@@ -151,7 +176,7 @@ mod tests {
 
     #[test]
     fn hearsay_never_takes_the_places_of_others() {
-        let mut dials = Dials::default();
+        let mut dials = dials();
         assert_eq!(fill(&mut dials, Urgency::Hearsay, 5000), QUEUED_MAX);
         assert_eq!(start_all(&mut dials), [Urgency::Hearsay; 20]);
         fill(&mut dials, Urgency::Proven, 20);
@@ -161,8 +186,23 @@ mod tests {
     }
 
     #[test]
-    fn what_is_awaited_overtakes() {
+    fn what_nobody_waits_for_goes_on_only_as_the_link_bears_it() {
         let mut dials = Dials::default();
+        fill(&mut dials, Urgency::Mutual, 40);
+        fill(&mut dials, Urgency::Hearsay, 3);
+        let first = [Urgency::Hearsay, Urgency::Hearsay, Urgency::Hearsay, Urgency::Mutual];
+        assert_eq!(start_all(&mut dials), first);
+        fill(&mut dials, Urgency::Awaited, 2);
+        assert_eq!(start_all(&mut dials), [Urgency::Awaited; 2]);
+        dials.made(1, Instant::now());
+        dials.remove(1);
+        (2..4).for_each(|number| drop(dials.remove(number)));
+        assert_eq!(start_all(&mut dials).len(), 2, "five at once after a quick one");
+    }
+
+    #[test]
+    fn what_is_awaited_overtakes() {
+        let mut dials = dials();
         for urgency in [Urgency::Hearsay, Urgency::Proven, Urgency::Awaited, Urgency::Hearsay] {
             dials.add(to(urgency)).unwrap();
         }
@@ -173,7 +213,7 @@ mod tests {
 
     #[test]
     fn hearsay_that_somebody_comes_to_wait_for_overtakes() {
-        let mut dials = Dials::default();
+        let mut dials = dials();
         fill(&mut dials, Urgency::Hearsay, 100);
         let attempt = to(Urgency::Hearsay);
         let peer = attempt.peer.unwrap();
@@ -188,7 +228,7 @@ mod tests {
 
     #[test]
     fn what_nobody_waits_for_is_dropped() {
-        let mut dials = Dials::default();
+        let mut dials = dials();
         let address = "192.0.2.1:1".parse().unwrap();
         let (joiner, joined) = oneshot::channel();
         dials.add(Attempt::to_join(address, joiner)).unwrap();

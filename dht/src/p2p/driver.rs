@@ -29,7 +29,7 @@ use super::peer_link::PeerLinks;
 use super::recent::Recent;
 use super::search::Search;
 use super::serve::Service;
-use super::session::Session;
+use super::session::{Session, opens};
 use super::stream::{Outcome, Start};
 use super::timers::Timers;
 use crate::link::{LinkEvent, Responder};
@@ -235,8 +235,11 @@ impl Worker {
         match command {
             Command::Dial(contact) => {
                 let peer = contact.id.peer_id();
-                let is_proven = self.proven.contains(&peer);
-                let urgency = if is_proven { Urgency::Proven } else { Urgency::Hearsay };
+                let urgency = match self.proven.contains(&peer) {
+                    true => Urgency::Proven,
+                    false if opens(&self.own, &peer) => Urgency::Hearsay,
+                    false => Urgency::Mutual,
+                };
                 self.dial(peer, &contact.addresses, urgency);
             }
             Command::Reach(contact) => {

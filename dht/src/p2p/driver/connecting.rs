@@ -17,8 +17,6 @@ use crate::p2p::attempt::{Attempt, Joiner, Urgency};
 use crate::p2p::session::{Session, Tongue};
 use crate::p2p::{address, admission};
 
-/// QUIC's start before TCP is tried too: its handshake, and once more what a radio lost of it.
-const QUIC_FIRST: Duration = Duration::from_secs(1);
 /// More addresses than a laptop has.
 const LISTENS_MAX: usize = 32;
 
@@ -67,6 +65,7 @@ impl Worker {
 
     /// Dials an attempt's next addresses, if there are any.
     pub(super) fn stage(&mut self, number: u64) {
+        let quic_first = self.dials.quic_first();
         loop {
             let Some(attempt) = self.dials.get(number) else { return };
             if attempt.is_connected() {
@@ -94,7 +93,7 @@ impl Worker {
             match self.swarm.dial(opts) {
                 Ok(()) => {
                     attempt.opened(id);
-                    self.timers.set(Instant::now() + QUIC_FIRST, Due::Stage(number));
+                    self.timers.set(Instant::now() + quic_first, Due::Stage(number));
                     return;
                 }
                 Err(error) => _ = attempt.failed(id, &error),
@@ -174,10 +173,11 @@ impl Worker {
         id: ConnectionId,
         endpoint: &ConnectedPoint,
     ) {
-        if let Some(number) = self.dials.by_connection(id)
-            && let Some(attempt) = self.dials.get(number)
-        {
-            attempt.connected(peer);
+        if let Some(number) = self.dials.by_connection(id) {
+            self.dials.made(number, Instant::now());
+            if let Some(attempt) = self.dials.get(number) {
+                attempt.connected(peer);
+            }
         }
         let first = !self.sessions.contains_key(&peer);
         self.session_count += u64::from(first);
