@@ -38,6 +38,13 @@ impl Author {
         Author { name, key, now_ms, last: Arc::default() }
     }
 
+    /// Who signs with another key, by the same clock: for what is not to be seen to be this person's.
+    #[must_use]
+    pub fn with_key(&self, key: SigningKey) -> Author {
+        let (name, now_ms) = (self.name.clone(), Arc::clone(&self.now_ms));
+        Author { name, key: Arc::new(key), now_ms, last: Arc::default() }
+    }
+
     /// The name the person claims.
     pub const fn name(&self) -> &Name {
         &self.name

@@ -147,6 +147,12 @@ pub fn inbox(name: &Name) -> Key {
     key(format_args!("inbox/{name}"))
 }
 
+/// For where messages to a person and her encryption key are signed. Nothing is ever put under it.
+pub fn message(name: &Name, encryption_key: &[u8; 32]) -> Key {
+    let encryption_key = PublicKey::from_bytes(*encryption_key);
+    key(format_args!("message/{name}/{encryption_key}"))
+}
+
 /// What a person keeps for herself, sealed: whom she blocks and follows, her keys. A slot for each.
 pub fn private(person: &PublicKey) -> Key {
     key(format_args!("private/{person}"))

@@ -93,7 +93,16 @@ impl Net {
         author: &Author,
         sayings: Vec<Saying>,
     ) -> Vec<Result<Placed, OverlayError>> {
-        publication::publish(self, author, sayings).await
+        let by = |saying| (author.clone(), saying);
+        publication::publish(self, sayings.into_iter().map(by).collect()).await
+    }
+
+    /// As [`Net::say_all`], each said by somebody else.
+    pub async fn say_all_by(
+        &self,
+        sayings: Vec<(Author, Saying)>,
+    ) -> Vec<Result<Placed, OverlayError>> {
+        publication::publish(self, sayings).await
     }
 
     /// The beginnings of several lists, all read at once, by [`OPENING_READS`] of each.

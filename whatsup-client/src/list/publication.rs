@@ -12,16 +12,15 @@ use crate::overlay::{Answer, Ask, OverlayError};
 /// Puts all of these.
 pub(super) async fn publish(
     net: &Net,
-    author: &Author,
-    sayings: Vec<Saying>,
+    sayings: Vec<(Author, Saying)>,
 ) -> Vec<Result<Placed, OverlayError>> {
-    let begin = |saying| Publication::new(author, saying);
+    let begin = |(author, saying)| Publication::new(author, saying);
     let mut all: Vec<Publication> = sayings.into_iter().map(begin).collect();
     loop {
         let asks: Vec<(usize, Ask)> = all
             .iter_mut()
             .enumerate()
-            .filter_map(|(at, one)| Some((at, one.ask(net, author)?)))
+            .filter_map(|(at, one)| Some((at, one.ask(net)?)))
             .collect();
         if asks.is_empty() {
             let ended = |one: Publication| one.end.unwrap_or_else(|| Err(unexpected()));
@@ -37,6 +36,7 @@ pub(super) async fn publish(
 
 /// An element being put.
 struct Publication {
+    author: Author,
     insert: Insert,
     saying: Saying,
     /// A sequence that another device of the author used.
@@ -47,7 +47,7 @@ struct Publication {
 }
 
 impl Publication {
-    fn new(author: &Author, saying: Saying) -> Publication {
+    fn new(author: Author, saying: Saying) -> Publication {
         let way = Path::of(&EntryId::of_slot(&author.public(), saying.slot));
         let tree = Tree::new(saying.root.clone());
         let insert = Insert::new(tree, way, saying.ttl, saying.seat, author.now_ms());
@@ -56,11 +56,11 @@ impl Publication {
             let text = format!("an element of a list has {length} bytes; it may have {BODY_MAX}");
             Err(OverlayError::Refused(text))
         });
-        Publication { insert, saying, least: Sequence::ZERO, tries: 0, replicas: 0, end }
+        Publication { author, insert, saying, least: Sequence::ZERO, tries: 0, replicas: 0, end }
     }
 
     /// What to ask next; nothing once it has ended.
-    fn ask(&mut self, net: &Net, author: &Author) -> Option<Ask> {
+    fn ask(&mut self, net: &Net) -> Option<Ask> {
         if self.end.is_some() {
             return None;
         }
@@ -72,7 +72,7 @@ impl Publication {
             InsertStep::Put(key) => {
                 let Saying { slot, ttl, body, .. } = &self.saying;
                 let said = Some((*ttl, &body[..]));
-                match net.sign(author, &key.place(), *slot, said, self.least) {
+                match net.sign(&self.author, &key.place(), *slot, said, self.least) {
                     Ok(signed) => Some(Ask::PutSigned { key, signed, room }),
                     Err(error) => self.ended(Err(error)),
                 }
