@@ -85,7 +85,7 @@ pub struct Posting {
 #[derive(Debug, Clone)]
 pub enum Opened {
     /// A message that its sender signed for this receiver.
-    Letter(Letter),
+    Letter(Box<Letter>),
     /// What somebody said from a softphone; anybody may have said it, and have read it.
     FromSip {
         /// The address it says it is from.
@@ -182,7 +182,7 @@ pub fn letter(me: &Name, key: &OpeningKey, author: &PublicKey, body: &[u8]) -> O
     let id = MessageId::from_bytes(*signed.slot().as_bytes());
     let stamp = Stamp::from_millis(inner.stamp_ms);
     let message = Message { id, stamp, content: content(inner)? };
-    Some(Opened::Letter(Letter { sender, message, envelope }))
+    Some(Opened::Letter(Box::new(Letter { sender, message, envelope })))
 }
 
 fn content(inner: Inner) -> Option<Content> {

@@ -38,7 +38,7 @@ fn open(posting: &Posting) -> Option<Opened> {
 
 fn opened(posting: &Posting) -> Letter {
     match open(posting) {
-        Some(Opened::Letter(letter)) => letter,
+        Some(Opened::Letter(letter)) => *letter,
         other => panic!("{other:?}"),
     }
 }
