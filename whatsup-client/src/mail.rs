@@ -16,7 +16,8 @@ use crate::inbox::{Arrival, From as Sent, Inbox, Peer, Regard, Verdict};
 use crate::keys;
 use crate::list::Saying;
 use crate::message::{
-    Content, Letter, Long, Message, MessageId, Opened, Posting, RECEIPT_MAX, Receiver, State, letter,
+    Content, Letter, Long, Message, MessageId, Opened, Posting, RECEIPT_MAX, Receiver, State,
+    letter,
 };
 use crate::net::{Net, unexpected};
 use crate::outbox::{Outbox, OutboxFull, Pending};
@@ -220,7 +221,8 @@ impl<'a> Mail<'a> {
                     }
                 },
             };
-            let before = self.mailbox.inbox.with(&sender.peer()).map(|held| held.messages().count());
+            let before =
+                self.mailbox.inbox.with(&sender.peer()).map(|held| held.messages().count());
             let (id, peer, to) = (message.id, sender.peer(), receiver_of(&sender));
             let arrival = Arrival { from: sender, id, stamp: message.stamp, text };
             let verdict = self.mailbox.inbox.arrived(arrival, regard);
@@ -256,13 +258,15 @@ impl<'a> Mail<'a> {
                 batch.iter().filter_map(|one| Some((one, self.posting(one)?))).collect();
             // Long texts first: who reads an envelope finds what it speaks of.
             let longs = postings.iter().filter_map(|(_, posting)| posting.long.as_ref());
-            let longs = longs.filter_map(|(long, value)| Some(put_long(long, Value::new(value.clone()).ok()?)));
+            let longs = longs
+                .filter_map(|(long, value)| Some(put_long(long, Value::new(value.clone()).ok()?)));
             for answer in self.net.run(longs.collect()).await {
                 answer?;
             }
             let sayings = postings.iter().map(|(pending, posting)| {
                 let root = keys::inbox(&pending.receiver.name);
-                let (body, seat) = (posting.body.clone(), pending.relayed.map(|relayed| relayed.seat));
+                let (body, seat) =
+                    (posting.body.clone(), pending.relayed.map(|relayed| relayed.seat));
                 let saying = Saying { root, slot: Slot::ZERO, ttl: Ttl::MAX, body, seat };
                 (self.me.with_key(posting.envelope.clone()), saying)
             });
@@ -272,7 +276,8 @@ impl<'a> Mail<'a> {
                     Ok(placed) => {
                         sent += 1;
                         let id = pending.message.id;
-                        let told = self.mailbox.outbox.relayed(id, placed.replicas, placed.seat, now_ms);
+                        let told =
+                            self.mailbox.outbox.relayed(id, placed.replicas, placed.seat, now_ms);
                         if let Some((to, state)) = told {
                             self.mailbox.inbox.progressed(&to, id, state);
                         }
@@ -355,7 +360,8 @@ impl<'a> Mail<'a> {
 
     async fn long_text(&self, long: &Long) -> Result<Option<String>, OverlayError> {
         let get = Get { max: LONG_VALUES, from_one: true, ..Get::all(long.place()) };
-        let values = self.net.get(get).await?.values.into_iter().map(|found| found.value.into_bytes());
+        let values =
+            self.net.get(get).await?.values.into_iter().map(|found| found.value.into_bytes());
         let sealed = values.into_iter().find(|value| blake3::hash(value) == long.hash);
         let text = sealed.and_then(|sealed| seal::open_long(&long.key, &sealed));
         Ok(text.and_then(|text| String::from_utf8(text).ok()))
@@ -376,7 +382,8 @@ impl<'a> Mail<'a> {
             }
             self.remove(self.me.name(), &envelope).await
         };
-        let mut all = futures::stream::iter(envelopes.into_iter().map(remove)).buffer_unordered(AT_ONCE);
+        let mut all =
+            futures::stream::iter(envelopes.into_iter().map(remove)).buffer_unordered(AT_ONCE);
         while let Some(removed) = all.next().await {
             removed?;
         }

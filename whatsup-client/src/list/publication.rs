@@ -17,11 +17,8 @@ pub(super) async fn publish(
     let begin = |(author, saying)| Publication::new(author, saying);
     let mut all: Vec<Publication> = sayings.into_iter().map(begin).collect();
     loop {
-        let asks: Vec<(usize, Ask)> = all
-            .iter_mut()
-            .enumerate()
-            .filter_map(|(at, one)| Some((at, one.ask(net)?)))
-            .collect();
+        let asks: Vec<(usize, Ask)> =
+            all.iter_mut().enumerate().filter_map(|(at, one)| Some((at, one.ask(net)?))).collect();
         if asks.is_empty() {
             let ended = |one: Publication| one.end.unwrap_or_else(|| Err(unexpected()));
             return all.into_iter().map(ended).collect();

@@ -14,7 +14,7 @@ struct Person {
     me: Author,
     key: OpeningKey,
     kept: Mailbox,
-    seed: u8,
+    seed: u64,
 }
 
 impl Person {
@@ -28,7 +28,7 @@ impl Person {
         net.one(Ask::Claim { name: name.clone(), signed }).await.unwrap();
         let me = Author::with_clock(name, key, move || clock.fetch_add(1, Ordering::Relaxed));
         let key = OpeningKey::from_bytes(&[n; 32]).unwrap();
-        Person { net, me, key, kept: Mailbox::default(), seed: n }
+        Person { net, me, key, kept: Mailbox::default(), seed: n.into() }
     }
 
     fn receiver(&self) -> Receiver {
@@ -40,8 +40,8 @@ impl Person {
     }
 
     fn mail(&mut self) -> Mail<'_> {
-        self.seed += 50;
-        let seed = *blake3::hash(&[self.seed]).as_bytes();
+        self.seed += 1000;
+        let seed = *blake3::hash(&self.seed.to_le_bytes()).as_bytes();
         Mail::new(&self.net, &self.me, &self.key, self.kept.clone(), &seed)
     }
 
@@ -86,7 +86,10 @@ impl Person {
 
     fn states(&self, with: &Person) -> Vec<State> {
         let held = self.kept.inbox.with(&with.peer());
-        held.into_iter().flat_map(|held| held.messages()).filter_map(|(_, _, kept)| kept.mine).collect()
+        held.into_iter()
+            .flat_map(|held| held.messages())
+            .filter_map(|(_, _, kept)| kept.mine)
+            .collect()
     }
 }
 
@@ -185,7 +188,10 @@ async fn what_was_removed_in_vain_or_brought_back_is_one_message_and_is_told_aga
         keep(&mut kept, mailbox)?;
         Err(fails.clone())
     };
-    let stopped = { let mut stop = stop; mail.fetch(&|_, _| Regard::Followed, &mut stop).await };
+    let stopped = {
+        let mut stop = stop;
+        mail.fetch(&|_, _| Regard::Followed, &mut stop).await
+    };
     assert_eq!(stopped, Err(fails.clone()));
     bob.kept = kept.unwrap();
     assert_eq!(bob.fetch_as(Regard::Followed).await.new, 0);
