@@ -6,7 +6,7 @@ use base::{Name, PublicKey, Slot};
 use prost::Message;
 
 use crate::feed::{Mark, Source};
-use crate::post::{Post, PostBody};
+use crate::post::{self, Post, PostBody};
 
 /// Most posts in a head: more than a person shares in a session of a conference.
 pub const HEAD_MAX: usize = 16;
@@ -45,8 +45,11 @@ pub struct Own {
 }
 
 impl Own {
-    /// What is encoded there, if it is a post.
+    /// What is encoded there, if it is a post in its own slot.
     pub fn read(name: &Name, author: PublicKey, slot: Slot, body: &[u8]) -> Option<Own> {
+        if slot != post::slot(body) {
+            return None;
+        }
         let post = Post::read(name, author, slot, &PostBody::decode(body).ok()?)?;
         Some(Own { post, body: body.to_vec() })
     }

@@ -22,6 +22,7 @@ pub mod claiming;
 pub mod claims;
 #[cfg(feature = "command")]
 pub mod cmd;
+pub mod comments;
 pub mod community;
 pub mod door;
 pub mod feed;

@@ -138,6 +138,19 @@ impl Draft {
     /// # Errors
     /// [`DraftError`] says what to change.
     pub fn body(&self, stamp: Stamp) -> Result<(PostBody, Option<Bytes>), DraftError> {
+        self.body_within(stamp, BODY_MAX)
+    }
+
+    /// The same, in at most so many bytes: where something else is beside it. 100 less than [`BODY_MAX`] are
+    /// always enough.
+    ///
+    /// # Errors
+    /// As [`Draft::body`].
+    pub fn body_within(
+        &self,
+        stamp: Stamp,
+        max: usize,
+    ) -> Result<(PostBody, Option<Bytes>), DraftError> {
         let text = match &*self.text {
             "" => String::new(),
             text => text::lines(text, "text", TEXT_MAX)?,
@@ -156,11 +169,11 @@ impl Draft {
         };
         // The text with its tag and length.
         let field = |text: &str| if text.is_empty() { 0 } else { text.len() + 3 };
-        if text.len() <= INLINE_MAX && body.encoded_len() + field(&text) <= BODY_MAX {
+        if text.len() <= INLINE_MAX && body.encoded_len() + field(&text) <= max {
             body.text = text;
             return Ok((body, None));
         }
-        let room = BODY_MAX - body.encoded_len() - BlobBody::LEN_MAX - 3;
+        let room = max.saturating_sub(body.encoded_len() + BlobBody::LEN_MAX + 3);
         body.text = text::shortened(&text, room.min(INLINE_MAX)).into_owned();
         Ok((body, Some(text.into())))
     }
@@ -192,9 +205,13 @@ impl PostBody {
 
     /// The slot it is put in: the same again does not become a second post.
     pub fn slot(&self) -> Slot {
-        let hash = blake3::derive_key("scope 2026-11 slot of a post", &self.encode_to_vec());
-        Slot::new(std::array::from_fn(|at| hash[at]))
+        slot(&self.encode_to_vec())
     }
+}
+
+/// The slot of a post of this encoding: nobody can change what others have answered to.
+pub fn slot(body: &[u8]) -> Slot {
+    keys::slot_about("post", &[body])
 }
 
 impl Post {
@@ -281,7 +298,7 @@ fn media(given: &str) -> &str {
 const _: () = {
     let file = 3 + BlobBody::LEN_MAX * 2 + (2 + FILE_NAME_MAX) + (2 + MEDIA_MAX) + 6 + 6;
     let other = 11 + BlobBody::LEN_MAX + (3 + link::LINK_MAX) + 18;
-    assert!(other + file + 3 + 80 <= BODY_MAX);
+    assert!(other + file + 3 + 100 + 12 <= BODY_MAX);
 };
 
 #[cfg(test)]
@@ -326,9 +343,11 @@ mod tests {
         assert!(body.encoded_len() <= BODY_MAX && body.encoded_len() > BODY_MAX - 20);
         let post = read(&body).unwrap();
         assert!(post.text.ends_with("é…") && post.text.len() >= 80, "{}", post.text);
-        assert_eq!((post.link, post.file.clone()), (draft.link, draft.file.clone()));
+        assert_eq!((&post.link, &post.file), (&draft.link, &draft.file));
         assert_eq!(post.long, Some(blob(4)));
         assert_eq!(post.community, draft.community);
+        let (body, _) = draft.body_within(Stamp::from_millis(u64::MAX), BODY_MAX - 100).unwrap();
+        assert!(body.with_long(blob(4)).encoded_len() <= BODY_MAX - 100);
     }
 
     #[test]

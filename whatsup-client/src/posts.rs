@@ -34,10 +34,11 @@ use crate::record::Record;
 
 /// How often a head is written before somebody who shares all the time on other devices is left to it.
 const HEAD_TRIES: usize = 8;
-/// Elements that are put, renewed or taken back at once.
+/// Elements that are taken back at once.
 const AT_ONCE: usize = 16;
-/// What is put again has less of its life left.
-const RENEW_AT: Lifetime = Lifetime::from_millis(Ttl::MAX.as_secs() * 1000 / 2);
+/// What is put again has less of its life left: a day less than all of it, as whoever renews may not come back
+/// before the rest is over.
+const RENEW_AT: Lifetime = Lifetime::from_millis(Ttl::MAX.as_secs() * 1000 / 7 * 6);
 
 /// Reads and changes what people share.
 #[derive(Clone)]
@@ -132,7 +133,7 @@ impl Posts {
             let (own, all) = self.own(author).await?;
             let blobs: HashSet<Blob> = own.iter().flat_map(|own| own.own.post.blobs()).collect();
             self.retract_blobs(author, blobs, HashSet::new()).await?;
-            let gone = own.iter().map(|own| list.retract(author, own.own.post.slot));
+            let gone = own.into_iter().map(|own| list.retract(author, own.own.post.slot));
             let gone: Vec<bool> =
                 stream::iter(gone).buffer_unordered(AT_ONCE).try_collect().await?;
             count += gone.len();
@@ -144,14 +145,22 @@ impl Posts {
         Ok(count)
     }
 
-    /// Puts again what has less than half of its life left, and the head; how many posts that were. What
-    /// nobody renews is gone a week after it was shared. Their files are renewed by sharing them again.
+    /// Puts again what has less than six days of its life left: posts, with their files, and the head. How
+    /// many posts that were. What nobody renews is gone a week after it was shared.
     ///
     /// # Errors
     /// [`PostError`].
     pub async fn renew(&self, author: &Author) -> Result<usize, PostError> {
         let root = keys::posts(author.name());
         let (own, _) = self.own(author).await?;
+        let blobs: HashSet<Blob> = own.iter().flat_map(|own| own.own.post.blobs()).collect();
+        for blob in &blobs {
+            match self.net.blobs().renew(author, blob, RENEW_AT).await {
+                // What nobody has any more cannot be renewed.
+                Ok(()) | Err(BlobError::Incomplete(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
         let due = own.into_iter().filter(|own| own.left < RENEW_AT);
         let again = due.map(|own| crate::list::Saying {
             root: root.clone(),

@@ -5,10 +5,12 @@ use base::Ttl;
 use futures::future::BoxFuture;
 
 use crate::author::Author;
+use crate::blob::BlobError;
 use crate::claiming;
 use crate::index;
 use crate::net::Net;
 use crate::overlay::OverlayError;
+use crate::posts::PostError;
 use crate::private::{Device, Private, PrivateError};
 use crate::profile;
 
@@ -41,6 +43,18 @@ pub const PARTS: &[Part] = &[
         // Renewed with what they name.
         renew: |_| Box::pin(std::future::ready(Ok(()))),
         remove: |owner| Box::pin(index::remove_all(&owner.net, &owner.author)),
+    },
+    Part {
+        what: "posts",
+        renew: |owner| {
+            Box::pin(async {
+                owner.net.posts().renew(&owner.author).await.map_err(overlays)?;
+                Ok(())
+            })
+        },
+        remove: |owner| {
+            Box::pin(async { owner.net.posts().clear(&owner.author).await.map_err(overlays) })
+        },
     },
     Part {
         what: "private lists",
@@ -81,5 +95,13 @@ impl Owner {
     /// What the person keeps for herself.
     pub fn private(&self) -> Private {
         Private::new(self.net.clone(), self.author.clone(), self.device)
+    }
+}
+
+/// Neither renewing nor removing meets anything but the overlay's errors.
+fn overlays(error: PostError) -> OverlayError {
+    match error {
+        PostError::Overlay(error) | PostError::Blob(BlobError::Overlay(error)) => error,
+        other => OverlayError::Refused(other.to_string()),
     }
 }

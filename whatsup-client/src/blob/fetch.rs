@@ -17,14 +17,14 @@ const COPIES_MAX: usize = 64;
 
 /// A chunk to be had.
 #[derive(Debug, Clone, Copy)]
-struct Piece {
+pub(super) struct Piece {
     at: usize,
-    hash: Hash,
+    pub(super) hash: Hash,
     len: usize,
 }
 
 /// What came of one.
-enum Came {
+pub(super) enum Came {
     Whole(Bytes),
     Missing,
     Wrong,
@@ -96,8 +96,8 @@ impl Blobs {
         let missing: Vec<Piece> = missing.into_iter().map(piece).collect();
         let mut done = blob.size - missing.iter().map(|piece| piece.len as u64).sum::<u64>();
         progress(done);
-        let batches = missing.chunks(BATCH).map(|batch| {
-            let (batch, partial) = (batch.to_vec(), into.clone());
+        let batches = batches(&missing).into_iter().map(|batch| {
+            let partial = into.clone();
             async move {
                 let came = self.pieces(batch).await?;
                 let write = move || {
@@ -134,6 +134,19 @@ impl Blobs {
         self.tree(blob, Shape::of(blob.size)).await
     }
 
+    /// All chunks of it, of every level.
+    pub(super) async fn all_pieces(&self, blob: &Blob) -> Result<Vec<Piece>, BlobError> {
+        let shape = Shape::of(blob.size);
+        let mut hashes = self.chunks(blob).await?.into_iter();
+        let mut pieces = Vec::new();
+        for level in std::iter::once(0).chain((1..=shape.top()).rev()) {
+            let count = shape.chunks(level).unwrap_or(0);
+            let piece = |(at, hash)| Piece { at, hash, len: shape.len(level, at) };
+            pieces.extend(hashes.by_ref().take(count).enumerate().map(piece));
+        }
+        Ok(pieces)
+    }
+
     async fn tree(&self, blob: &Blob, shape: Shape) -> Result<Vec<Hash>, BlobError> {
         let (mut level, mut lists) = (vec![blob.root], Vec::new());
         for above in (1..=shape.top()).rev() {
@@ -155,7 +168,7 @@ impl Blobs {
         let piece =
             |(at, hash): (usize, &Hash)| Piece { at, hash: *hash, len: shape.len(level, at) };
         let pieces: Vec<Piece> = hashes.iter().enumerate().map(piece).collect();
-        let batches = pieces.chunks(BATCH).map(|batch| self.pieces(batch.to_vec()));
+        let batches = batches(&pieces).into_iter().map(|batch| self.pieces(batch));
         let mut batches = stream::iter(batches).buffered(BATCHES);
         let mut gaps = Gaps { of: pieces.len(), in_hashes: level > 0, ..Gaps::default() };
         let mut whole = Vec::with_capacity(pieces.len());
@@ -174,7 +187,7 @@ impl Blobs {
 
     /// What came of each of these: from one replica, and of those that did not come so, from several and
     /// behind whatever else is put under their keys.
-    async fn pieces(&self, pieces: Vec<Piece>) -> Result<Vec<(Piece, Came)>, BlobError> {
+    pub(super) async fn pieces(&self, pieces: Vec<Piece>) -> Result<Vec<(Piece, Came)>, BlobError> {
         let get = |piece: &Piece| {
             Ask::Get(Get { key: keys::blob(&piece.hash), after: None, max: 1, from_one: true })
         };
@@ -224,6 +237,11 @@ impl Gaps {
         self.wrong.sort_unstable();
         Err(BlobError::Incomplete(self))
     }
+}
+
+/// What is asked for at once.
+pub(super) fn batches(pieces: &[Piece]) -> Vec<Vec<Piece>> {
+    pieces.chunks(BATCH).map(<[Piece]>::to_vec).collect()
 }
 
 /// The chunk among what is under its key.

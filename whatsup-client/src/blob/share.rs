@@ -1,18 +1,19 @@
 //! Sharing: every chunk is put under its hash, signed by who shares it; those that are there already are not.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use base::{Kind, Lifetime, Sequence, Signed, Slot, Ttl};
 use blake3::Hash;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 
+use super::fetch::{Came, batches};
 use super::{BATCH, BATCHES, BLOB_MAX, Blob, BlobError, Blobs, Progress, Shape, Source, own};
 use crate::author::Author;
 use crate::keys;
 use crate::net::{self, Net};
-use crate::overlay::{Ask, Get, OverlayError};
+use crate::overlay::{Ask, Found, Get, OverlayError};
 
 /// What is left of a chunk's life that spares it from being put again: half of the longest.
 const ENOUGH: Lifetime = Lifetime::from_millis(Ttl::MAX.as_secs() * 1000 / 2);
@@ -50,7 +51,7 @@ impl Blobs {
         if size == 0 {
             return Err(BlobError::Empty);
         }
-        let work = Work { net: self.net.clone(), author: author.clone(), put: Arc::default() };
+        let work = Work::new(&self.net, author);
         let count = shape.chunks(0).unwrap_or(0);
         let mut done = 0;
         let batches = (0..count).step_by(BATCH).map(|first| {
@@ -90,6 +91,39 @@ impl Blobs {
         Ok(Blob { root, size })
     }
 
+    /// Puts again what has less of its life left than this of the author's copies, and those that are gone
+    /// while somebody else has the chunk.
+    ///
+    /// # Errors
+    /// [`BlobError`].
+    pub async fn renew(
+        &self,
+        author: &Author,
+        blob: &Blob,
+        enough: Lifetime,
+    ) -> Result<(), BlobError> {
+        // The root was put last: no other has more life left.
+        let root = Get::one(keys::blob(&blob.root), own(&author.public()));
+        let page = self.net.get(root).await?;
+        let is_own = |value: &Found| value.id == own(&author.public());
+        if page.values.iter().any(|value| is_own(value) && value.remaining >= enough) {
+            return Ok(());
+        }
+        let work = &Work { enough, ..Work::new(&self.net, author) };
+        let pieces = self.all_pieces(blob).await?;
+        let batches = batches(&pieces).into_iter().map(|batch| async move {
+            let came = self.pieces(batch).await?.into_iter();
+            let there = came.filter_map(|(piece, came)| match came {
+                Came::Whole(bytes) => Some((piece.hash, bytes)),
+                Came::Missing | Came::Wrong => None,
+            });
+            work.put(there.collect()).await
+        });
+        let mut renewed = stream::iter(batches).buffer_unordered(BATCHES);
+        while renewed.try_next().await?.is_some() {}
+        Ok(())
+    }
+
     /// Takes back the author's copies of these chunks; others' copies are theirs.
     ///
     /// # Errors
@@ -122,11 +156,18 @@ impl Blobs {
 struct Work {
     net: Net,
     author: Author,
+    /// A copy that has so much of its life left is not put again.
+    enough: Lifetime,
     /// What was looked after already: files repeat themselves.
-    put: Arc<Mutex<HashSet<Hash>>>,
+    put: Mutex<HashSet<Hash>>,
 }
 
 impl Work {
+    fn new(net: &Net, author: &Author) -> Work {
+        let (net, author) = (net.clone(), author.clone());
+        Work { net, author, enough: ENOUGH, put: Mutex::default() }
+    }
+
     /// Puts those that the author has not put already; all their hashes.
     async fn put(&self, chunks: Vec<(Hash, Bytes)>) -> Result<Vec<Hash>, BlobError> {
         let hashes: Vec<Hash> = chunks.iter().map(|(hash, _)| *hash).collect();
@@ -143,7 +184,7 @@ impl Work {
         fresh.retain(|(_, bytes)| {
             let Some(Ok(page)) = found.next().map(net::page) else { return true };
             !page.values.into_iter().any(|value| {
-                let enough = value.id == own(&author) && value.remaining >= ENOUGH;
+                let enough = value.id == own(&author) && value.remaining >= self.enough;
                 // The same bytes, if nobody lies; they are compared where they lie already.
                 let signed = || Signed::from_bytes(value.value.into_bytes()).ok()?.body();
                 enough && signed().is_some_and(|body| body == *bytes)

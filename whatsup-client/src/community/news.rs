@@ -80,7 +80,9 @@ impl Community {
         draft: &Draft,
     ) -> Result<Told, CommunityError> {
         self.member(author, view)?;
-        let (mut post, long) = draft.body(author.stamp([]))?;
+        // Beside it are the name, and tags and lengths.
+        let room = BODY_MAX - author.name().as_str().len() - 6;
+        let (mut post, long) = draft.body_within(author.stamp([]), room)?;
         if let Some(text) = long {
             let blob = self.net.blobs().share(author, &Source::Bytes(text), &|_| ()).await?;
             post = post.with_long(blob);

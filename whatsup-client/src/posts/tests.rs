@@ -276,10 +276,12 @@ async fn a_deleted_posts_chunks_go_unless_another_post_needs_them() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_renewed_lives_on_and_what_is_not_lapses() {
+async fn what_is_renewed_lives_on_with_its_file_and_what_is_not_lapses() {
     let world = World::new();
     let alice = world.person("alice", 1).await;
-    world.share(&alice, "old").await;
+    let file = world.file(&alice, vec![5; 3 * crate::blob::CHUNK + 1]).await;
+    let old = Draft { file: Some(file.clone()), ..draft("old") };
+    world.posts().share(&alice, &old).await.unwrap();
     tokio::time::advance(Duration::from_secs(4 * 24 * 3600)).await;
     world.share(&alice, "new").await;
     assert_eq!(world.posts().renew(&alice).await.unwrap(), 1);
@@ -289,8 +291,10 @@ async fn what_is_renewed_lives_on_and_what_is_not_lapses() {
     let signed = claim.sign(alice.key(), Sequence::new(3), Ttl::MAX).unwrap();
     world.net.one(Ask::Claim { name: alice.name().clone(), signed }).await.unwrap();
     assert_eq!(world.feed(&["alice"], 9).await, ["new", "old"]);
+    assert!(world.net.blobs().bytes(&file.blob, u64::MAX).await.is_ok());
     tokio::time::advance(Duration::from_secs(4 * 24 * 3600)).await;
     assert!(world.posts().of(alice.name()).await.is_ok_and(|shared| shared.posts.is_empty()));
+    assert!(world.net.blobs().bytes(&file.blob, u64::MAX).await.is_err());
 }
 
 #[tokio::test]
@@ -305,4 +309,21 @@ async fn posts_of_another_key_in_a_head_are_not_shown() {
     let put = Ask::PutSigned { key: keys::head(bob.name()), signed, room: None };
     assert!(world.net.one(put).await.is_err());
     assert!(world.feed(&["bob"], 9).await.is_empty());
+}
+
+#[test]
+fn all_of_it_can_be_done_on_any_thread() {
+    fn is_send(_: impl Send) {}
+    let world = World::new();
+    let (posts, blobs, alice) = (world.posts(), world.net.blobs(), world.device("alice", 1));
+    let id = ThingId::from_bytes([1; 16]);
+    let blob = Blob { root: blake3::hash(b""), size: 1 };
+    let source = Source::Bytes(Bytes::new());
+    is_send(posts.share(&alice, &draft("")));
+    is_send(posts.delete(&alice, id, &[]));
+    is_send(posts.of(alice.name()));
+    is_send(posts.feed(&[], |_| false, None, 1));
+    is_send(blobs.share(&alice, &source, &|_| ()));
+    is_send(blobs.bytes(&blob, 1));
+    is_send(world.net.comments().of(id, |_| false));
 }
