@@ -182,7 +182,7 @@ fn slot(body: &[u8]) -> Slot {
 pub fn view(mut comments: Vec<Comment>, hidden: impl Fn(&Comment) -> bool) -> Vec<Comment> {
     comments.retain(|comment| !hidden(comment));
     // What one author says in one slot twice has one id; it is the same, as its slot is made of it.
-    comments.sort_by(|one, two| (one.stamp, one.id).cmp(&(two.stamp, two.id)));
+    comments.sort_by_key(|comment| (comment.stamp, comment.id));
     comments.dedup_by_key(|comment| comment.id);
     let mut count: BTreeMap<PublicKey, usize> = BTreeMap::new();
     comments.reverse();
