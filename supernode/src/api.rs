@@ -2,9 +2,12 @@
 
 pub mod door;
 pub mod names;
+#[cfg(test)]
+mod reference;
 pub mod refusals;
 pub mod registrations;
 pub mod services;
+pub mod session;
 
 use dht::{Health, PeerStatus, Phase};
 use serde::Serialize;
@@ -13,6 +16,7 @@ use crate::state::AppState;
 
 /// The answer of `/api/v1/status`: public, and so without anything about clients.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Status {
     /// The node's id, a libp2p peer id.
     pub id: String,
@@ -42,6 +46,7 @@ pub struct Status {
 
 /// Another super-node.
 #[derive(Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Peer {
     /// Its id.
     pub id: String,
@@ -79,6 +84,7 @@ fn whole(count: u128) -> u64 {
 
 /// How busy a node is.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Load"))]
 pub struct LoadStatus {
     /// Requests per second over the last minute.
     pub requests_per_second: f64,

@@ -154,3 +154,42 @@ async fn one_that_stops_lets_who_watches_go_elsewhere() {
     assert!(put.is_ok(), "{put:?}");
     assert_eq!(changed.unwrap().len(), 1);
 }
+
+/// What may differ from run to run, left out: cursors and what is left of a life.
+fn shape(text: &str) -> serde_json::Value {
+    fn mask(value: &mut serde_json::Value) {
+        match value {
+            serde_json::Value::Object(fields) => {
+                for (name, value) in fields {
+                    match name.as_str() {
+                        "cursor" | "remaining_ms" => *value = serde_json::Value::Null,
+                        _ => mask(value),
+                    }
+                }
+            }
+            serde_json::Value::Array(values) => values.iter_mut().for_each(mask),
+            _ => {}
+        }
+    }
+    let mut json = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    mask(&mut json);
+    json
+}
+
+#[test]
+fn the_commands_of_the_reference_print_what_it_shows() {
+    let page = include_str!("../../docs/reference/json.md");
+    let node = Node::ephemeral();
+    let blocks = page.split("```console\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let mut lines = blocks.flat_map(str::lines);
+    let mut run = 0;
+    while let Some(command) = lines.next() {
+        let command = command.strip_prefix("$ ").unwrap().replace("127.0.0.1:5851", &node.http);
+        let output = std::process::Command::new("sh").args(["-c", &command]).output().unwrap();
+        assert!(output.status.success(), "{command}: is the package curl installed?");
+        let printed = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(shape(&printed), shape(lines.next().unwrap()), "{command}");
+        run += 1;
+    }
+    assert!(run >= 5);
+}

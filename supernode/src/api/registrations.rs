@@ -6,6 +6,7 @@ use crate::state::AppState;
 
 /// The answer of `GET /api/v1/registrations`.
 #[derive(Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Registrations {
     /// Each binding that was accepted here and is not over, by user.
     pub registrations: Vec<Registration>,
@@ -13,6 +14,7 @@ pub struct Registrations {
 
 /// A binding.
 #[derive(Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Registration {
     /// The user's name, as it is looked up: `anna` of `sip:anna@scope`.
     pub user: String,

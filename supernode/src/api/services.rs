@@ -15,6 +15,7 @@ use crate::state::AppState;
 
 /// The answer of `GET /api/v1/services`.
 #[derive(Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "ServiceList"))]
 pub struct All {
     /// The Service-IDs, by name.
     pub services: Vec<String>,
@@ -31,6 +32,7 @@ pub struct Part {
 
 /// The answer of `GET /api/v1/services/ID`.
 #[derive(Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Providers {
     /// The Service-ID.
     pub service: String,
@@ -44,6 +46,7 @@ pub struct Providers {
 
 /// What `POST /api/v1/services/ID` is asked.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Offer {
     /// Where it is offered.
     pub contact: String,
@@ -68,6 +71,7 @@ impl Part {
 
 /// The answer of `POST /api/v1/services/ID`.
 #[derive(Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Advertised {
     /// True.
     pub advertised: bool,
@@ -75,6 +79,7 @@ pub struct Advertised {
 
 /// The answer of `DELETE /api/v1/services/ID`.
 #[derive(Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Withdrawn {
     /// Whether it was offered there.
     pub withdrawn: bool,

@@ -10,11 +10,11 @@ use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base::Exhausted;
-use serde_json::json;
 use tracing::error;
 
 use super::body;
 use super::server::Visitor;
+use crate::api::session::{OpenSession, Session};
 use crate::session::{Denied, Token};
 use crate::state::AppState;
 
@@ -60,19 +60,18 @@ pub(super) async fn open_session(
         return (StatusCode::BAD_REQUEST, "the body is too long, or did not arrive\n")
             .into_response();
     };
-    let asked: Option<serde_json::Value> = serde_json::from_slice(&body).ok();
-    let Some(passphrase) = asked.as_ref().and_then(|asked| asked.get("passphrase")?.as_str())
-    else {
+    let Ok(OpenSession { passphrase }) = serde_json::from_slice(&body) else {
         let text = "expected a JSON object as in {\"passphrase\": \"...\"}\n";
         return (StatusCode::BAD_REQUEST, text).into_response();
     };
-    match door.open_session(visitor.source, passphrase) {
+    match door.open_session(visitor.source, &passphrase) {
         Err(error) => {
             error!(%error, "no session can be opened for want of random numbers");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
         Ok(Ok(token)) => {
-            Json(json!({ "token": token.as_str(), "expires_s": Token::LIFETIME_S })).into_response()
+            let token = token.as_str().to_owned();
+            Json(Session { token, expires_s: Token::LIFETIME_S }).into_response()
         }
         Ok(Err(denied)) => deny(&state, denied),
     }
