@@ -23,6 +23,7 @@ mod moderation;
 mod news;
 mod poll;
 mod polls;
+mod upkeep;
 mod view;
 
 use base::limits::LIST_ROOM;
@@ -38,7 +39,6 @@ use crate::list::BODY_MAX;
 use crate::net::{Net, page};
 use crate::overlay::{Ask, Get, OverlayError};
 use crate::post::DraftError;
-use crate::record::Record;
 use crate::stamp::Stamp;
 use crate::text::TextError;
 
@@ -53,6 +53,7 @@ pub use poll::{
     Ballot, Closed, Closing, Counted, OPTIONS, Poll, PollError, Tally, may_close, may_vote,
 };
 pub use polls::Standings;
+pub use upkeep::{keep_all, leave_all};
 pub use view::{Part, Shown, View};
 
 /// For how long what is said here lives, unless it is said again: as long as anything may.
@@ -437,82 +438,6 @@ impl Community {
                 return Ok(false);
             }
         }
-    }
-
-    /// Says all that one has said here once more, so that it lives on for a week: one's membership,
-    /// decisions, news, events, polls, votes and closings, and the charter. How many entries that were.
-    ///
-    /// # Errors
-    /// The overlay's, and [`CommunityError::NoSuch`].
-    pub async fn keep(&self, author: &Author) -> Result<usize, CommunityError> {
-        let view = self.view().await?;
-        let charter = &view.charter;
-        if author.public() == charter.founder {
-            self.say(author, charter.slot(), charter.description()).await?;
-        } else {
-            self.carry(author, charter).await?;
-        }
-        if charter.moderates(&author.public()) {
-            directory::list(&self.net, author, self.id).await?;
-        }
-        let mut kept = 1;
-        kept += self.renew::<Join>(author, self.root(MEMBERS)).await?;
-        kept += self.renew::<Act>(author, self.root(MODERATION)).await?;
-        kept += self.renew_said::<News>(author, NEWS).await?;
-        kept += self.renew_said::<Event>(author, EVENTS).await?;
-        kept += self.renew_polls(author, &view).await?;
-        Ok(kept)
-    }
-
-    /// Says again what one has said in a list.
-    async fn renew<T: Message + Default>(
-        &self,
-        author: &Author,
-        root: Key,
-    ) -> Result<usize, CommunityError> {
-        let list = self.net.list(root);
-        let (records, _) = list.records::<T>(PART_MAX).await?;
-        let own = records.into_iter().filter(|record| record.author == author.public());
-        let own: Vec<Record<T>> = own.collect();
-        for record in &own {
-            list.publish(author, record.slot, LIFE, &record.body, None).await?;
-        }
-        Ok(own.len())
-    }
-
-    /// Says again what one has said in a part, and puts it into the index again.
-    async fn renew_said<T: Part + Message + Default>(
-        &self,
-        author: &Author,
-        part: &'static str,
-    ) -> Result<usize, CommunityError> {
-        let list = self.part(part);
-        let (records, _) = list.records::<T>(PART_MAX).await?;
-        let own = records.iter().filter(|record| record.author == author.public());
-        let mut kept = 0;
-        for record in own {
-            list.publish(author, record.slot, LIFE, &record.body, None).await?;
-            self.index(author, record.slot, &record.body).await?;
-            kept += 1;
-        }
-        Ok(kept)
-    }
-
-    /// Keeps what the founder said alive, if one moderates and does not yet.
-    async fn keep_charter(&self, author: &Author, charter: &Charter) -> Result<(), CommunityError> {
-        let who = author.public();
-        if charter.moderates(&who) && !charter.keepers.contains(&who) && who != charter.founder {
-            self.carry(author, charter).await?;
-            directory::list(&self.net, author, self.id).await?;
-        }
-        Ok(())
-    }
-
-    /// Puts what the founder signed into an entry of one's own.
-    async fn carry(&self, author: &Author, charter: &Charter) -> Result<(), CommunityError> {
-        let said = Said { description: None, kept: charter.signed.as_bytes().clone() };
-        self.net.publish(author, &keys::community(self.id), Slot::ZERO, LIFE, &said).await?;
-        Ok(())
     }
 
     async fn ring(

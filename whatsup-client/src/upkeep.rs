@@ -7,11 +7,13 @@ use futures::future::BoxFuture;
 use crate::author::Author;
 use crate::blob::BlobError;
 use crate::claiming;
+use crate::community;
 use crate::index;
+use crate::keys::CommunityId;
 use crate::net::Net;
 use crate::overlay::OverlayError;
 use crate::posts::PostError;
-use crate::private::{Device, Private, PrivateError};
+use crate::private::{Device, Follow, Private, PrivateError};
 use crate::profile;
 
 /// Some of what a person has in the overlay.
@@ -38,6 +40,22 @@ pub struct Owner {
 /// All parts, in the order they are removed: the name goes last, so that whoever was stopped on the way still
 /// has it and can go on.
 pub const PARTS: &[Part] = &[
+    // Before the private lists, which say where they are.
+    Part {
+        what: "memberships and what was said in communities",
+        renew: |owner| {
+            Box::pin(async {
+                let followed = owner.communities().await?;
+                community::keep_all(&owner.net, &owner.author, followed).await
+            })
+        },
+        remove: |owner| {
+            Box::pin(async {
+                let followed = owner.communities().await?;
+                community::leave_all(&owner.net, &owner.author, followed).await
+            })
+        },
+    },
     Part {
         what: "entries of the index",
         // Renewed with what they name.
@@ -92,6 +110,16 @@ pub const PARTS: &[Part] = &[
 ];
 
 impl Owner {
+    /// The communities the person follows.
+    async fn communities(&self) -> Result<Vec<CommunityId>, OverlayError> {
+        let kept = self.private().read().await?;
+        let followed = kept.follows().filter_map(|follow| match follow {
+            Follow::Community(id) => Some(id),
+            Follow::Person(_) => None,
+        });
+        Ok(followed.collect())
+    }
+
     /// What the person keeps for herself.
     pub fn private(&self) -> Private {
         Private::new(self.net.clone(), self.author.clone(), self.device)

@@ -313,3 +313,38 @@ async fn news_are_posts_and_in_feeds_only_of_who_has_the_name() {
     assert!(error.to_string().contains("join first"), "{error}");
     assert!(community.share(&founder, &view, &draft("")).await.is_err());
 }
+
+#[tokio::test]
+async fn who_forgets_a_community_leaves_nothing_there_and_moderators_keep_it() {
+    let memory = Memory::new();
+    let net = Net::new(memory.clone());
+    let (founder, moderator) = (person(1), person(2));
+    let mut description = chess(&founder);
+    description.moderators = vec![Person::new(&moderator.public(), "person2")];
+    let community = net.found(&founder, description).await.unwrap();
+    community.join(&moderator).await.unwrap();
+    let view = community.view().await.unwrap();
+    let held = || memory.load().values().sum::<usize>();
+    let before = held();
+    community.join(&founder).await.unwrap();
+    let round = event(&founder, "Final", "2026-12-01T19:00Z");
+    community.announce(&founder, &view, &round).await.unwrap();
+    let poll = Poll::new(founder.name(), "?", &["yes", "no"], false, founder.stamp([])).unwrap();
+    let id = community.ask(&founder, &view, &poll).await.unwrap().id;
+    let poll = community.poll(&view, id).await.unwrap();
+    community.vote(&founder, &view, &poll, 1).await.unwrap();
+    community.close(&founder, &view, &poll).await.unwrap();
+    let subject = Subject::Thing(id);
+    community.decide(&founder, &view, subject, Verdict::Removed, "").await.unwrap();
+    assert!(held() > before);
+    let removed = leave_all(&net, &founder, []).await.unwrap();
+    // Join, event, poll, vote, closing, decision, listing, charter.
+    assert_eq!(removed, 8);
+    assert_eq!(leave_all(&net, &founder, [community.id()]).await.unwrap(), 0);
+    let charter = community.charter().await.unwrap().unwrap();
+    assert_eq!(charter.keepers, [moderator.public()].into());
+    assert_eq!(leave_all(&net, &moderator, []).await.unwrap(), 3);
+    // The enrolment in trees of lists, and what still rings, lapse by themselves.
+    let place = keys::bell(community.id()).place();
+    assert!(memory.load().keys().all(|at| *at == place), "{:?}", memory.load());
+}
