@@ -18,14 +18,18 @@ mod error;
 mod find;
 mod follow;
 mod home;
+mod inbox;
 mod login;
 mod man;
+mod outbox;
 mod poll;
+mod postbox;
 mod profile;
 #[cfg(test)]
 mod reference;
 mod renewal;
 mod resolve;
+mod say;
 mod services;
 mod table;
 #[cfg(test)]
@@ -126,6 +130,12 @@ pub enum Command {
     Poll(poll::Command),
     /// Tell what happens in the communities you follow, as it happens
     Alerts(alerts::Args),
+    /// Write somebody a message that only they can read
+    Say(say::Args),
+    /// Fetch your messages, and show what was said
+    Inbox(inbox::Args),
+    /// Show what you said that nobody has fetched yet
+    Outbox(outbox::Args),
     /// Make sure that somebody is who you think, when you meet
     Verify(verify::Args),
     /// Follow people: what they share is in your feed
@@ -197,6 +207,9 @@ async fn perform(command: Command, context: &mut Context<'_>) -> Result<Answer, 
         Command::Community(command) => community::run(command, context).await,
         Command::Poll(command) => poll::run(command, context).await,
         Command::Alerts(args) => alerts::run(args, context).await,
+        Command::Say(args) => say::run(args, context).await,
+        Command::Inbox(args) => inbox::run(args, context).await,
+        Command::Outbox(args) => outbox::run(args, context).await,
         Command::Verify(args) => verify::run(args, context).await,
         Command::Follow(args) => follow::follow(args, context).await,
         Command::Unfollow(args) => follow::unfollow(args, context).await,

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 
 use base::{Name, PublicKey};
 
-use crate::message::{MessageId, Sender, State};
+use crate::message::{MessageId, Receiver, Sender, State};
 use crate::seal::SealingKey;
 use crate::stamp::Stamp;
 
@@ -187,17 +187,24 @@ impl Inbox {
     pub fn said(
         &mut self,
         to: PublicKey,
-        id: MessageId,
-        stamp: Stamp,
+        receiver: &Receiver,
+        at: (Stamp, MessageId),
         text: &str,
     ) -> Vec<MessageId> {
         let peer = Peer::Person(to);
         let news = self.accept(&peer);
         let conversation = self.conversations.entry(peer).or_default();
         conversation.standing = Standing::Accepted;
-        let kept = Kept { text: text.to_owned(), mine: Some(State::Waiting), read: true };
-        if !conversation.had((stamp, id)) {
-            conversation.keep((stamp, id), kept);
+        // Until they say something themselves.
+        conversation.last.get_or_insert_with(|| Said {
+            at: (Stamp::default(), MessageId::from_bytes([0; MessageId::LEN])),
+            name: receiver.name.clone(),
+            has_name: true,
+            answers: receiver.key,
+        });
+        if !conversation.had(at) {
+            let mine = Some(State::Waiting);
+            conversation.keep(at, Kept { text: text.to_owned(), mine, read: true });
         }
         news
     }

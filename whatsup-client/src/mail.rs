@@ -132,7 +132,7 @@ impl<'a> Mail<'a> {
         let (id, seed) = (message.id, self.seed());
         let pending = Pending { to, receiver: receiver.clone(), message, seed, relayed: None };
         self.mailbox.outbox.say(pending)?;
-        let came = self.mailbox.inbox.said(to, id, stamp, text);
+        let came = self.mailbox.inbox.said(to, &receiver, (stamp, id), text);
         self.tell(to, &receiver, State::Delivered, &came);
         Ok(id)
     }
@@ -199,7 +199,11 @@ impl<'a> Mail<'a> {
                 }
             };
             let regard = match &sender {
-                Sent::Person(sender, _) => regards(&sender.key, &sender.name),
+                Sent::Person(sender, has_name) => match regards(&sender.key, &sender.name) {
+                    // Whom she follows is who has the name.
+                    Regard::Followed if !has_name => Regard::None,
+                    regard => regard,
+                },
                 Sent::Sip(_) => Regard::None,
             };
             let (text, long) = match message.content {

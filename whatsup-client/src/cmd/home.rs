@@ -1,6 +1,6 @@
 //! [`Home`]: the folder where a person's key is kept, readable by its owner only.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -138,6 +138,43 @@ impl Home {
     /// [`CommandError::File`].
     pub fn keep_device(&self, device: Device) -> Result<(), CommandError> {
         self.write(DEVICE, &device.0)
+    }
+
+    /// A file that [`Home::write`] wrote, of at most `max` bytes; nothing if there is none.
+    ///
+    /// # Errors
+    /// [`CommandError::File`]; that there is more.
+    pub fn read(&self, file: &str, max: u64) -> Result<Option<Vec<u8>>, CommandError> {
+        let path = self.0.join(file);
+        let failed = |cause| CommandError::File { path: path.clone(), cause };
+        let opened = match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened.map_err(failed)?,
+        };
+        let mut bytes = Vec::new();
+        opened.take(max.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
+        if bytes.len() as u64 > max {
+            let path = path.display();
+            return Err(CommandError::Machine(format!("{path} is not what whatsup wrote there")));
+        }
+        Ok(Some(bytes))
+    }
+
+    /// Keeps all other commands from a file until what is given is dropped; nothing if one of them does so now.
+    ///
+    /// # Errors
+    /// [`CommandError::File`].
+    pub fn lock(&self, file: &str) -> Result<Option<File>, CommandError> {
+        let path = self.0.join(format!("{file}.lock"));
+        let failed = |cause| CommandError::File { path: path.clone(), cause };
+        let mut options = OpenOptions::new();
+        let opened = options.write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let opened = opened.map_err(failed)?;
+        match opened.try_lock() {
+            Ok(()) => Ok(Some(opened)),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(cause)) => Err(failed(cause)),
+        }
     }
 
     /// Writes a file that its owner alone can read, whole or not at all.

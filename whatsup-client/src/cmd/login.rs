@@ -12,9 +12,9 @@ use super::answer::Answer;
 use super::context::Context;
 use super::error::CommandError;
 use super::home::Person;
+use super::postbox;
 use crate::claiming::{self, Outcome};
 use crate::claims::Claimant;
-use crate::profile::{self, Profile};
 
 /// What is read of a file with a passphrase or a key, in bytes: more is neither.
 const READ_MAX: usize = 1024;
@@ -118,10 +118,8 @@ pub(super) async fn login(args: Login, context: &mut Context<'_>) -> Result<Answ
         Outcome::Confirmed => {
             context.home().keep(&person(context.now_ms() + Ttl::MAX.as_secs() * 1000))?;
             json["state"] = "confirmed".into();
-            if is_new {
-                // By the name; a profile adds its words.
-                profile::be_found(context.net(), &author, &Profile::default()).await?;
-            }
+            // A profile that says nothing yet: by it the person is found by her name, too.
+            postbox::be_reached(context, &author).await?;
             let people = format!("logged in as {name}, fingerprint {}", public.fingerprint());
             let answer = Answer::done(json, people);
             Ok(if made.passphrase.is_some() {

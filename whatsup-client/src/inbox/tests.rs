@@ -20,6 +20,13 @@ fn text(from: u8, n: u16, ms: u64) -> Arrival {
     Arrival { from, id: id(n), stamp: Stamp::from_millis(ms), text: format!("text {n}") }
 }
 
+/// What one says to a person.
+fn said(inbox: &mut Inbox, to: u8, n: u16, ms: u64, text: &str) -> Vec<MessageId> {
+    let name = Name::new(&format!("person{to}")).unwrap();
+    let receiver = Receiver { name, key: SealingKey::from_bytes(&[to; 32]).unwrap() };
+    inbox.said(person(to), &receiver, (Stamp::from_millis(ms), id(n)), text)
+}
+
 fn texts(inbox: &Inbox, of: u8) -> Vec<&str> {
     let held = inbox.with(&Peer::Person(person(of)));
     held.into_iter().flat_map(Conversation::messages).map(|(_, _, kept)| &*kept.text).collect()
@@ -44,7 +51,7 @@ fn who_is_followed_or_answered_is_no_stranger_and_who_is_blocked_says_nothing() 
     let mut inbox = Inbox::default();
     assert_eq!(inbox.arrived(text(1, 1, 1), Regard::Followed), Verdict::Delivered);
     assert_eq!(inbox.arrived(text(2, 1, 1), Regard::None), Verdict::Taken);
-    assert_eq!(inbox.said(person(2), id(9), Stamp::from_millis(2), "hi"), [id(1)]);
+    assert_eq!(said(&mut inbox, 2, 9, 2, "hi"), [id(1)]);
     assert_eq!(inbox.arrived(text(2, 2, 3), Regard::None), Verdict::Delivered);
     assert_eq!(inbox.arrived(text(2, 3, 3), Regard::Blocked), Verdict::Taken);
     assert_eq!(texts(&inbox, 2), ["text 1", "hi", "text 2"]);
@@ -58,7 +65,7 @@ fn who_is_refused_is_not_heard_again_and_does_not_learn_of_it() {
     assert_eq!(inbox.arrived(text(1, 2, 2), Regard::None), Verdict::Taken);
     assert!(texts(&inbox, 1).is_empty() && inbox.conversations().is_empty());
     // Who is written to after all is heard.
-    inbox.said(person(1), id(9), Stamp::from_millis(5), "sorry");
+    said(&mut inbox, 1, 9, 5, "sorry");
     assert_eq!(inbox.arrived(text(1, 3, 6), Regard::None), Verdict::Delivered);
 }
 
@@ -103,7 +110,7 @@ fn the_newest_stay_and_what_was_once_here_does_not_come_again() {
 #[test]
 fn what_one_said_only_comes_further_and_only_by_whom_it_was_said_to() {
     let mut inbox = Inbox::default();
-    inbox.said(person(1), id(1), Stamp::from_millis(1), "hi");
+    said(&mut inbox, 1, 1, 1, "hi");
     let state = |inbox: &Inbox| {
         let held = inbox.with(&Peer::Person(person(1))).unwrap();
         held.messages().next().and_then(|(_, _, kept)| kept.mine).unwrap()
