@@ -80,7 +80,10 @@ async fn deleting_everything_leaves_nothing_and_says_what_may_remain() {
     let gone = alice.run("profile delete --everything --yes").await;
     assert_eq!(
         (gone.code, &*gone.out),
-        (0, "removed: 1 entries of the index\nremoved: 1 private lists\nremoved: 1 profile\nremoved: 1 name\n")
+        (
+            0,
+            "removed: 1 entries of the index\nremoved: 1 private lists\nremoved: 1 profile\nremoved: 1 name\n"
+        )
     );
     assert!(gone.err.starts_with("Copies may remain: at laptops"), "{}", gone.err);
     assert!(memory.load().is_empty());
