@@ -13,10 +13,12 @@ mod alerts;
 mod answer;
 mod block;
 mod community;
+mod connection;
 mod context;
 mod error;
 mod find;
 mod follow;
+mod here;
 mod home;
 mod inbox;
 mod login;
@@ -43,6 +45,7 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::net::Net;
+use crate::node_url::NodeUrl;
 
 pub use answer::Answer;
 pub use context::{Context, Streams, Surroundings};
@@ -90,9 +93,9 @@ pub struct Global {
         env = "WHATSUP_NODE",
         hide_env = true,
         value_delimiter = ',',
-        default_value = "http://127.0.0.1:5851"
+        default_values_t = [NodeUrl::local()]
     )]
-    pub nodes: Vec<String>,
+    pub nodes: Vec<NodeUrl>,
 
     /// Print one JSON object, for programs; a failure is {"error": …}
     #[arg(long, global = true)]
@@ -148,6 +151,12 @@ pub enum Command {
     Unblock(block::Unblock),
     /// List the services there are, or who offers one
     Services(services::Args),
+    /// Show who is here, and who can be called
+    Who(here::Who),
+    /// Be here: others see it while this runs
+    Here(here::Here),
+    /// Call somebody with a telephone program of this machine
+    Call(here::Call),
     /// Show where somebody can be called, as in sip:alice
     Resolve(resolve::Args),
 
@@ -187,11 +196,24 @@ pub fn command() -> clap::Command {
     Cli::command()
 }
 
+/// Does what a command says, over the super-nodes it names, and prints what came of it: the exit code.
+pub async fn run_over_http(cli: Cli, streams: Streams<'_>) -> u8 {
+    let Global { nodes, json, home, passphrase_file } = &cli.global;
+    match connection::connect(nodes, passphrase_file.as_deref(), home.as_ref()) {
+        Ok((net, around)) => {
+            // For no longer than the overlay is there.
+            let Streams { stdin, out, err } = streams;
+            run(cli, &net, &around, Streams { stdin, out, err }).await
+        }
+        Err(error) => context::print(&Err(error), *json, streams),
+    }
+}
+
 /// Does what a command says and prints what came of it: the exit code.
 pub async fn run<'a>(cli: Cli, net: &'a Net, around: &'a Surroundings, streams: Streams<'a>) -> u8 {
     let mut context = Context::new(net, around, cli.global.json, streams);
     let answer = perform(cli.command, &mut context).await;
-    context.print(&answer)
+    context.end(&answer)
 }
 
 async fn perform(command: Command, context: &mut Context<'_>) -> Result<Answer, CommandError> {
@@ -216,6 +238,9 @@ async fn perform(command: Command, context: &mut Context<'_>) -> Result<Answer, 
         Command::Block(args) => block::block(args, context).await,
         Command::Unblock(args) => block::unblock(args, context).await,
         Command::Services(args) => services::run(args, context).await,
+        Command::Who(args) => here::who(args, context).await,
+        Command::Here(args) => here::here(args, context).await,
+        Command::Call(args) => here::call(args, context).await,
         Command::Resolve(args) => resolve::run(args, context).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -249,7 +274,13 @@ mod tests {
 
     #[test]
     fn wrong_usage_ends_with_code_2() {
-        for line in ["whatsup", "whatsup what", "whatsup services a b", "whatsup resolve"] {
+        for line in [
+            "whatsup",
+            "whatsup what",
+            "whatsup services a b",
+            "whatsup services --node ftp://x",
+            "whatsup resolve",
+        ] {
             let error = Cli::read(line.split_whitespace()).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{line}");
         }
@@ -258,15 +289,19 @@ mod tests {
         }
     }
 
+    fn shown(cli: &Cli) -> Vec<String> {
+        cli.global.nodes.iter().map(ToString::to_string).collect()
+    }
+
     #[test]
     fn several_super_nodes_may_be_named_anywhere() {
         let line = "whatsup --node a services --node b:1";
         let cli = Cli::read(line.split_whitespace()).unwrap();
         // clap keeps what stands last for options of all commands.
-        assert_eq!(cli.global.nodes, ["b:1"]);
+        assert_eq!(shown(&cli), ["http://b:1"]);
         let line = "whatsup services --node a --node b:1,c";
         let cli = Cli::read(line.split_whitespace()).unwrap();
-        assert_eq!(cli.global.nodes, ["a", "b:1", "c"]);
+        assert_eq!(shown(&cli), ["http://a:5851", "http://b:1", "http://c:5851"]);
     }
 
     #[tokio::test]

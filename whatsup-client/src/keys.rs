@@ -218,6 +218,31 @@ pub fn index(kind: &'static str, beginning: &str) -> Key {
 mod tests {
     use super::*;
 
+    /// The parts of a key's pattern, `*` for each that differs from one to the next.
+    fn parts(pattern: &str, opens: char) -> Vec<&str> {
+        pattern.split('/').map(|part| if part.starts_with(opens) { "*" } else { part }).collect()
+    }
+
+    #[test]
+    fn every_key_stands_in_the_reference() {
+        let page = include_str!("../../docs/reference/keys.md");
+        let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+        let rows: Vec<Vec<&str>> = rows.map(|key| parts(key, '<')).collect();
+        let source = include_str!("keys.rs").split("#[cfg(test)]").next().unwrap();
+        let made = source.split("\n    key(").skip(1);
+        let mut count = 0;
+        for call in made {
+            let pattern = parts(call.split('"').nth(1).unwrap(), '{');
+            let is_it = |row: &&Vec<&str>| {
+                row.len() == pattern.len()
+                    && row.iter().zip(&pattern).all(|(row, part)| row == part || *part == "*")
+            };
+            assert!(rows.iter().any(|row| is_it(&row)), "keys.md has no {}", pattern.join("/"));
+            count += 1;
+        }
+        assert_eq!(count, source.matches("-> Key {").count() - 1, "each function makes one key");
+    }
+
     #[test]
     fn ids_read_back_and_others_are_refused_kindly() {
         let id = CommunityId::from_bytes([0xab; 16]);

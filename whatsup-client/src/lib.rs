@@ -27,6 +27,7 @@ pub mod community;
 pub mod door;
 pub mod feed;
 pub mod head;
+pub mod here;
 pub mod inbox;
 pub mod index;
 pub mod keys;

@@ -8,6 +8,7 @@ use crate::author::Author;
 use crate::blob::BlobError;
 use crate::claiming;
 use crate::community;
+use crate::here;
 use crate::index;
 use crate::keys::CommunityId;
 use crate::net::Net;
@@ -73,6 +74,12 @@ pub const PARTS: &[Part] = &[
         remove: |owner| {
             Box::pin(async { owner.net.posts().clear(&owner.author).await.map_err(overlays) })
         },
+    },
+    Part {
+        what: "sessions",
+        // Whoever is here says so again.
+        renew: |_| Box::pin(std::future::ready(Ok(()))),
+        remove: |owner| Box::pin(here::remove_all(&owner.net, &owner.author)),
     },
     Part {
         what: "private lists",

@@ -205,24 +205,28 @@ impl<'a> Context<'a> {
         out.and_then(|()| self.streams.out.flush()).map_err(CommandError::StandardOutput)
     }
 
-    /// Prints what came of the command: the exit code. A reader that went away, `head` for one, has what it
-    /// wanted.
-    pub(super) fn print(&mut self, answer: &Result<Answer, CommandError>) -> u8 {
-        if let Err(CommandError::StandardOutput(error)) = answer
-            && error.kind() == io::ErrorKind::BrokenPipe
-        {
-            return 0;
+    /// Prints what came of the command: the exit code.
+    pub(super) fn end(self, answer: &Result<Answer, CommandError>) -> u8 {
+        print(answer, self.json, self.streams)
+    }
+}
+
+/// Prints what came of a command: the exit code. A reader that went away, `head` for one, has what it wanted.
+pub(super) fn print(answer: &Result<Answer, CommandError>, json: bool, streams: Streams<'_>) -> u8 {
+    if let Err(CommandError::StandardOutput(error)) = answer
+        && error.kind() == io::ErrorKind::BrokenPipe
+    {
+        return 0;
+    }
+    let Streams { out, err, .. } = streams;
+    let (text, note) = printed(answer, json);
+    let _ = err.write_all(note.as_bytes());
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            let error = CommandError::StandardOutput(error);
+            let _ = writeln!(err, "error: {error}");
+            error.exit_code()
         }
-        let (out, err) = printed(answer, self.json);
-        let _ = self.streams.err.write_all(err.as_bytes());
-        let written = self.streams.out.write_all(out.as_bytes());
-        match written.and_then(|()| self.streams.out.flush()) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                let error = CommandError::StandardOutput(error);
-                let _ = writeln!(self.streams.err, "error: {error}");
-                error.exit_code()
-            }
-            _ => answer.as_ref().map_or_else(CommandError::exit_code, Answer::code),
-        }
+        _ => answer.as_ref().map_or_else(CommandError::exit_code, Answer::code),
     }
 }
