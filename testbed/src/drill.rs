@@ -6,6 +6,7 @@ mod churn;
 mod clients;
 mod data_dir;
 mod disk_full;
+mod evening;
 mod hostile;
 mod lan;
 mod namespaces;
@@ -36,7 +37,7 @@ pub(crate) struct Drill {
 }
 
 /// Every drill there is.
-pub(crate) const ALL: [Drill; 8] = [
+pub(crate) const ALL: [Drill; 10] = [
     Drill {
         name: "hostile",
         about: "bad requests over raw sockets: all answered or ended, nothing lost, memory bounded",
@@ -85,6 +86,20 @@ pub(crate) const ALL: [Drill; 8] = [
         sizes: &["--nodes", "--seconds", "--puts", "--removals"],
         run: partition::run,
         inside: Some(partition::inside),
+    },
+    Drill {
+        name: "evening",
+        about: "people of What's UP at super-nodes that are killed: all see what a plain model says",
+        sizes: &["--people", "--posts", "--seconds"],
+        run: evening::run,
+        inside: None,
+    },
+    Drill {
+        name: "evening-apart",
+        about: "the same in two halls whose network falls apart and is joined again",
+        sizes: &["--people", "--posts", "--seconds"],
+        run: evening::run_apart,
+        inside: Some(evening::inside),
     },
     Drill {
         name: "air",

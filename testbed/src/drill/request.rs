@@ -21,7 +21,8 @@ pub(crate) struct Size {
     /// With `churn`: how many values are put before and read.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) entries: Option<u32>,
-    /// With `partition`: how long the two halves are apart.
+    /// With `partition` and `evening-apart`: how long the two halves are apart. With `evening`: from one
+    /// kill to the next.
     #[arg(long, value_name = "S")]
     pub(crate) seconds: Option<u32>,
     /// With `partition`: how many puts each half does meanwhile.
@@ -30,12 +31,18 @@ pub(crate) struct Size {
     /// With `partition`: how many removals.
     #[arg(long, value_name = "N")]
     pub(crate) removals: Option<u32>,
+    /// With `evening` and `evening-apart`: how many people come.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(4..=1000))]
+    pub(crate) people: Option<u32>,
+    /// With `evening` and `evening-apart`: how many posts they share.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) posts: Option<u32>,
 }
 
 impl Size {
     /// The options that were given, with their values.
     fn options(&self) -> impl Iterator<Item = (&'static str, String)> {
-        let Size { minutes, nodes, entries, seconds, puts, removals } = self;
+        let Size { minutes, nodes, entries, seconds, puts, removals, people, posts } = self;
         [
             ("--minutes", minutes.map(|minutes| minutes.to_string())),
             ("--nodes", nodes.map(|nodes| nodes.to_string())),
@@ -43,6 +50,8 @@ impl Size {
             ("--seconds", seconds.map(|seconds| seconds.to_string())),
             ("--puts", puts.map(|puts| puts.to_string())),
             ("--removals", removals.map(|removals| removals.to_string())),
+            ("--people", people.map(|people| people.to_string())),
+            ("--posts", posts.map(|posts| posts.to_string())),
         ]
         .into_iter()
         .filter_map(|(name, value)| Some((name, value?)))
