@@ -2,6 +2,7 @@
 //! interleaved rounds, and the middle one of the rounds is told: a ratio holds on a busy machine
 //! where an absolute time does not. Nothing here fails for being slow; the table says so.
 
+mod alerts;
 mod all;
 mod document;
 mod flood;
@@ -41,6 +42,8 @@ pub(crate) enum Name {
     Start,
     /// How soon a watched change arrives, and what leases weigh.
     Watch,
+    /// How soon those who follow a community are told of what is shared there.
+    Alerts,
     /// What a lookup of a service costs, in a large overlay and of ten thousand providers.
     Services,
     /// Signed entries checked in a second, against the library that checks them.
@@ -63,6 +66,7 @@ impl Name {
             Name::Store => store::measure,
             Name::Start => start::measure,
             Name::Watch => watch::measure,
+            Name::Alerts => alerts::measure,
             Name::Services => services::measure,
             Name::Signed => signed::measure,
             Name::Flood => flood::measure,
@@ -85,12 +89,13 @@ impl Name {
             Name::Store => (5, 30),
             Name::Start => (10, 100),
             Name::Watch => (5, 30),
+            Name::Alerts => (40, 100),
             Name::Services => (10, 40),
             Name::Signed => (5, 30),
             Name::Flood => (10, 120),
             Name::Sip => (60, 400),
             Name::Dht => (30, 600),
-            Name::All => (145, 1500),
+            Name::All => (185, 1600),
         };
         Duration::from_secs(if quick { quick_s } else { full_s })
     }
