@@ -62,9 +62,8 @@ pub(super) fn measure(settings: &Settings) -> Result<Report> {
     for (followers, floor) in [(1, Floor::None), (FOLLOWERS, Floor::AtMost(FLOOR_MS))] {
         let mut told = runtime.block_on(crowd(&nodes, followers, lasts))?;
         let expected = told.posts * followers;
-        let mut millis = |percent| {
-            percentile(&mut told.micros, percent).map_or(f64::NAN, |us| us as f64 / 1e3)
-        };
+        let mut millis =
+            |percent| percentile(&mut told.micros, percent).map_or(f64::NAN, |us| us as f64 / 1e3);
         let what = |percent| format!("{followers} followers told, p{percent}");
         report.add(what(50), millis(50.0), "ms", Floor::None);
         report.add(what(99), millis(99.0), "ms", floor);
@@ -167,11 +166,14 @@ async fn listen(
     ready.wait().await;
     let ends = Instant::now() + lasts + EVERY + PATIENCE;
     let (mut micros, mut missed) = (Vec::new(), 0);
-    while let Ok(told) = timeout(ends.saturating_duration_since(Instant::now()), alerts.next()).await {
+    while let Ok(told) =
+        timeout(ends.saturating_duration_since(Instant::now()), alerts.next()).await
+    {
         let now = Instant::now();
         for alert in told? {
             let begun = begun.lock().unwrap_or_else(PoisonError::into_inner);
-            let at = begun.get(&alert.preview).ok_or_else(|| anyhow!("told of what nobody shared"))?;
+            let at =
+                begun.get(&alert.preview).ok_or_else(|| anyhow!("told of what nobody shared"))?;
             micros.push(u32::try_from((now - *at).as_micros()).unwrap_or(u32::MAX));
             missed += alert.missed;
         }

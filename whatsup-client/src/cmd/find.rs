@@ -63,7 +63,7 @@ pub(super) async fn run(args: Args, context: &Context<'_>) -> Result<Answer, Com
             search::gather(context.net(), kind, query, max, hidden).await
         }
     };
-    let (people, content, communities, services) = futures::future::try_join4(
+    let (people, mut content, communities, services) = futures::future::try_join4(
         of_kind(Kind::People, 0),
         of_kind(Kind::Content, 1),
         of_kind(Kind::Communities, 2),
@@ -72,6 +72,7 @@ pub(super) async fn run(args: Args, context: &Context<'_>) -> Result<Answer, Com
         },
     )
     .await?;
+    content.hits = crate::community::seen(context.net(), content.hits).await?;
     let json = json!({
         "people": people.hits.iter().map(person).collect::<Vec<_>>(),
         "content": content.hits.iter().map(shared).collect::<Vec<_>>(),

@@ -125,7 +125,9 @@ async fn moderators_approve_remove_and_hide_for_all_to_see() {
     ok(&bob, &["community", "hide", "Chess", &id[..6], "--reason", "an advertisement"]).await;
     let news = ok(&alice, &["community", "news", "Chess"]).await;
     assert!(news.contains("[hidden by bob: an advertisement]") && !news.contains("Buy"), "{news}");
+    refused(&alice, &["find", "buy"], 1).await;
     ok(&alice, &["community", "undo", "Chess", &id[..6]]).await;
+    assert!(ok(&alice, &["find", "buy"]).await.contains("Buy this"));
     assert!(ok(&alice, &["community", "news", "Chess"]).await.contains("Buy this"));
     ok(&bob, &["community", "remove", "Chess", "carol", "--reason", "advertises"]).await;
     refused(&alice, &["community", "news", "Chess"], 1).await;
