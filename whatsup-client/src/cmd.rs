@@ -11,11 +11,15 @@
 
 mod alerts;
 mod answer;
+mod bar;
 mod block;
+mod comment;
 mod community;
 mod connection;
 mod context;
 mod error;
+mod feed;
+mod fetch;
 mod find;
 mod follow;
 mod here;
@@ -26,6 +30,7 @@ mod man;
 mod outbox;
 mod poll;
 mod postbox;
+mod posts;
 mod profile;
 #[cfg(test)]
 mod reference;
@@ -33,6 +38,8 @@ mod renewal;
 mod resolve;
 mod say;
 mod services;
+mod share;
+mod shown;
 mod table;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -125,6 +132,20 @@ pub enum Command {
     Profile(profile::Command),
     /// Find people, what they share, communities and services, by words
     Find(find::Args),
+    /// Share a text, a link, an image or any file with everybody, or with a community
+    Share(share::Args),
+    /// Show what people and communities share whom you follow, the newest first
+    Feed(feed::Args),
+    /// List what somebody shares, or show one post with what is said about it
+    Posts(posts::Args),
+    /// Say something about a post, news, an event, a poll
+    Comment(comment::Say),
+    /// List what is said about a post, news, an event, a poll
+    Comments(comment::List),
+    /// Fetch a shared file; broken off, it goes on from there
+    Fetch(fetch::Args),
+    /// Take back a post of yours, with its file, or a comment
+    Delete(posts::Delete),
     /// Communities: join, share news and events, moderate
     #[command(subcommand)]
     Community(community::Command),
@@ -222,6 +243,13 @@ async fn perform(command: Command, context: &mut Context<'_>) -> Result<Answer, 
     }
     match command {
         Command::Find(args) => find::run(args, context).await,
+        Command::Share(args) => share::run(args, context).await,
+        Command::Feed(args) => feed::run(args, context).await,
+        Command::Posts(args) => posts::run(args, context).await,
+        Command::Comment(args) => comment::say(args, context).await,
+        Command::Comments(args) => comment::list(args, context).await,
+        Command::Fetch(args) => fetch::run(args, context).await,
+        Command::Delete(args) => posts::delete(args, context).await,
         Command::Login(args) => login::login(args, context).await,
         Command::Logout(args) => login::logout(args, context).await,
         Command::Whoami => login::whoami(context).await,

@@ -26,7 +26,9 @@ pub use usage::{Usage, Used};
 use crate::author::Author;
 use crate::blob::{Blob, BlobError, Source};
 use crate::head::{HeadBody, Own};
+use crate::index::{self, Said, Shelf, Thing};
 use crate::keys::{self, ThingId};
+use crate::list::Saying;
 use crate::net::Net;
 use crate::overlay::{Ask, OverlayError};
 use crate::post::{Draft, DraftError, Post};
@@ -44,6 +46,15 @@ const RENEW_AT: Lifetime = Lifetime::from_millis(Ttl::MAX.as_secs() * 1000 / 7 *
 #[derive(Clone)]
 pub struct Posts {
     net: Net,
+}
+
+/// What was shared.
+#[derive(Debug)]
+pub struct Told {
+    /// The post.
+    pub post: Post,
+    /// Whether it is found by its words; if not, [`Posts::index`] tries again.
+    pub indexed: Result<(), OverlayError>,
 }
 
 /// Why something was not shared or taken back. The same again is safe.
@@ -78,7 +89,7 @@ impl Posts {
     ///
     /// # Errors
     /// [`PostError`].
-    pub async fn share(&self, author: &Author, draft: &Draft) -> Result<Post, PostError> {
+    pub async fn share(&self, author: &Author, draft: &Draft) -> Result<Told, PostError> {
         // After all that the author said before, also where the clock was set back.
         let (_, before) = self.own_head(author).await?;
         let before = before.posts(author.name(), author.public());
@@ -92,8 +103,23 @@ impl Posts {
         let list = self.net.list(keys::posts(author.name()));
         list.publish(author, slot, Ttl::MAX, &body, None).await?;
         self.refresh(author, None).await?;
-        Post::read(author.name(), author.public(), slot, &body)
-            .ok_or(PostError::Draft(DraftError::Empty))
+        let post = Post::read(author.name(), author.public(), slot, &body)
+            .ok_or(PostError::Draft(DraftError::Empty))?;
+        let indexed = self.index(author, &post).await;
+        Ok(Told { post, indexed })
+    }
+
+    /// Lets a post of the author's be found by its words; who has shared it does so again if that failed.
+    ///
+    /// # Errors
+    /// The overlay's.
+    pub async fn index(&self, author: &Author, post: &Post) -> Result<(), OverlayError> {
+        let file = post.file.as_ref().map_or("", |file| &file.name);
+        let link = post.link.as_deref().unwrap_or_default();
+        let title = [&*post.text, file, link].into_iter().find(|text| !text.is_empty());
+        let title = title.unwrap_or_default();
+        let said = Said { title, texts: &[&post.text, file, link], stamp: post.stamp };
+        index::put(&self.net, author, &thing(post), said, Ttl::MAX).await
     }
 
     /// Takes a post back, and of its blobs what no other post of the author's needs, nor anything in `kept`.
@@ -117,6 +143,7 @@ impl Posts {
         if !unneeded.is_empty() {
             self.retract_blobs(author, unneeded, others).await?;
         }
+        index::remove(&self.net, author, &thing(&deleted)).await?;
         self.net.list(keys::posts(author.name())).retract(author, deleted.slot).await?;
         self.refresh(author, Some(deleted.slot)).await?;
         Ok(deleted)
@@ -161,17 +188,20 @@ impl Posts {
                 Err(error) => return Err(error.into()),
             }
         }
-        let due = own.into_iter().filter(|own| own.left < RENEW_AT);
-        let again = due.map(|own| crate::list::Saying {
-            root: root.clone(),
-            slot: own.own.post.slot,
-            ttl: Ttl::MAX,
-            body: own.own.body,
-            seat: None,
-        });
-        let said = self.net.say_all(author, again.collect()).await;
+        let (mut posts, mut again) = (Vec::new(), Vec::new());
+        for Own { post, body } in
+            own.into_iter().filter(|own| own.left < RENEW_AT).map(|own| own.own)
+        {
+            let (root, slot, ttl) = (root.clone(), post.slot, Ttl::MAX);
+            again.push(Saying { root, slot, ttl, body, seat: None });
+            posts.push(post);
+        }
+        let said = self.net.say_all(author, again).await;
         let count = said.len();
         said.into_iter().collect::<Result<Vec<_>, _>>()?;
+        for post in &posts {
+            self.index(author, post).await?;
+        }
         if count > 0 {
             self.write_head(author, None, true).await?;
         }
@@ -259,4 +289,9 @@ impl Posts {
         let chunks: Vec<_> = chunks.into_iter().collect();
         Ok(blobs.retract(author, &chunks).await?)
     }
+}
+
+/// A post as the index knows it.
+fn thing(post: &Post) -> Thing {
+    Thing::Content { author: post.name.clone(), shelf: Shelf::Posts, slot: post.slot }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use serde_json::{Value as Json, json};
 
 use super::error::CommandError;
+use crate::text;
 
 /// What came of a command.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,7 +62,12 @@ pub(super) fn printed(answer: &Result<Answer, CommandError>, json: bool) -> (Str
         Err(error) => {
             let advice = error.advice().map(|advice| format!("{advice}\n")).unwrap_or_default();
             let text = error.to_string();
-            (String::new(), format!("error: {}\n{advice}", crate::text::shown(&text)))
+            let text = match error {
+                // Ours, in several lines.
+                CommandError::NoRoom(_) => text::shown_lines(&text),
+                _ => text::shown(&text).into_owned(),
+            };
+            (String::new(), format!("error: {text}\n{advice}"))
         }
     }
 }

@@ -7,8 +7,11 @@ use std::path::PathBuf;
 use base::NameError;
 
 use crate::blob::BlobError;
+use crate::comments::CommentError;
 use crate::community::{CommunityError, EventError, PollError};
 use crate::overlay::OverlayError;
+use crate::picture::PictureError;
+use crate::posts::PostError;
 use crate::private::{self, PrivateError};
 use crate::profile::ProfileError;
 use crate::text::TextError;
@@ -44,6 +47,9 @@ pub enum CommandError {
     /// What a community does not allow, or has not.
     #[error(transparent)]
     Community(CommunityError),
+    /// What a person has shared takes all the room there is; says what to delete.
+    #[error("{0}")]
+    NoRoom(String),
     /// What was named is not there.
     #[error("{0}")]
     Missing(String),
@@ -99,6 +105,48 @@ impl From<CommunityError> for CommandError {
     }
 }
 
+impl From<BlobError> for CommandError {
+    fn from(error: BlobError) -> CommandError {
+        match error {
+            BlobError::Overlay(error) => error.into(),
+            BlobError::Empty | BlobError::TooLarge { .. } => CommandError::Usage(error.to_string()),
+            BlobError::Incomplete(_) => CommandError::Missing(error.to_string()),
+            BlobError::Read(_) | BlobError::Changed | BlobError::Write { .. } => {
+                CommandError::Machine(error.to_string())
+            }
+        }
+    }
+}
+
+impl From<PostError> for CommandError {
+    fn from(error: PostError) -> CommandError {
+        match error {
+            PostError::Overlay(error) => error.into(),
+            PostError::Blob(error) => error.into(),
+            PostError::Draft(_) => CommandError::Usage(error.to_string()),
+            PostError::NoSuchPost(_) | PostError::NoSuchPerson(_) => {
+                CommandError::Missing(error.to_string())
+            }
+        }
+    }
+}
+
+impl From<CommentError> for CommandError {
+    fn from(error: CommentError) -> CommandError {
+        match error {
+            CommentError::Overlay(error) => error.into(),
+            CommentError::Text(error) => error.into(),
+            CommentError::NotYours(_) => CommandError::Missing(error.to_string()),
+        }
+    }
+}
+
+impl From<PictureError> for CommandError {
+    fn from(error: PictureError) -> CommandError {
+        CommandError::Usage(error.to_string())
+    }
+}
+
 impl From<EventError> for CommandError {
     fn from(error: EventError) -> CommandError {
         CommandError::Usage(error.to_string())
@@ -130,6 +178,7 @@ impl CommandError {
             | CommandError::Full(_)
             | CommandError::NotLoggedIn => USAGE,
             CommandError::Community(_) | CommandError::Missing(_) => NO,
+            CommandError::NoRoom(_) => AGAIN,
             CommandError::File { .. }
             | CommandError::StandardInput(_)
             | CommandError::StandardOutput(_)

@@ -76,12 +76,14 @@ impl Posts {
         Ok(self.of(name).await?.posts.into_iter().find(|post| post.id == id))
     }
 
-    /// A page of at most `max` of what these people share, behind `after`, without those who are `blocked`:
+    /// A page of at most `max` of what these people share, and of what else was read, behind `after`, without
+    /// those who are `blocked`:
     /// one batch of two reads a person, and lists only for those of whom the page shows more than their heads
     /// have.
     pub async fn feed(
         &self,
         names: &[Name],
+        others: Vec<Source<Post>>,
         blocked: impl Fn(&PublicKey) -> bool,
         after: Option<Mark>,
         max: usize,
@@ -98,11 +100,12 @@ impl Posts {
         }
         let (whose, mut sources): (Vec<_>, Vec<_>) =
             people.into_iter().map(|(name, author, source)| ((name, author), source)).unzip();
+        sources.extend(others);
         let mut page = feed::feed(&sources, &blocked, after, max);
         if !page.deeper.is_empty() {
-            let lists = page.deeper.into_iter().map(|at| {
-                let (name, author) = whose[at];
-                async move { (at, self.listed(name, &author, Sequence::ZERO).await) }
+            let lists = page.deeper.into_iter().filter_map(|at| {
+                let (name, author) = *whose.get(at)?;
+                Some(async move { (at, self.listed(name, &author, Sequence::ZERO).await) })
             });
             let mut lists = stream::iter(lists).buffer_unordered(LISTS_AT_ONCE);
             while let Some((at, listed)) = lists.next().await {

@@ -45,7 +45,7 @@ impl World {
     }
 
     async fn share(&self, author: &Author, text: &str) -> Post {
-        self.posts().share(author, &draft(text)).await.unwrap()
+        self.posts().share(author, &draft(text)).await.unwrap().post
     }
 
     async fn file(&self, author: &Author, bytes: Vec<u8>) -> Attachment {
@@ -57,7 +57,7 @@ impl World {
 
     async fn feed(&self, names: &[&str], max: usize) -> Vec<String> {
         let names: Vec<Name> = names.iter().map(|name| Name::new(name).unwrap()).collect();
-        let page = self.posts().feed(&names, |_| false, None, max).await;
+        let page = self.posts().feed(&names, vec![], |_| false, None, max).await;
         assert!(page.unread.is_empty(), "{:?}", page.unread);
         texts(&page.page.items)
     }
@@ -172,14 +172,14 @@ async fn a_feed_of_fifty_is_one_batch_of_two_asks_each() {
         names.push(author.name().clone());
     }
     let asked = world.memory.asks();
-    let page = world.posts().feed(&names, |_| false, None, 50).await.page;
+    let page = world.posts().feed(&names, vec![], |_| false, None, 50).await.page;
     assert_eq!(world.memory.asks() - asked, 100);
     // They shared one after the other: the last seventeen people are on the first page.
     let mut expected: Vec<String> =
         (33..50).flat_map(|at| (0..3).map(move |round| format!("p{at} {round}"))).collect();
     expected.reverse();
     assert_eq!(texts(&page.items), expected[..50]);
-    let rest = world.posts().feed(&names, |_| false, page.next, 200).await.page;
+    let rest = world.posts().feed(&names, vec![], |_| false, page.next, 200).await.page;
     assert_eq!((rest.items.len(), rest.next), (100, None));
 }
 
@@ -199,7 +199,7 @@ async fn lists_are_read_only_where_the_page_goes_beyond_a_head() {
     assert_eq!((all.len(), &*all[0], &*all[40]), (41, "b", "a0"));
     let blocked = alice.public();
     let of = [alice.name().clone(), bob.name().clone()];
-    let page = world.posts().feed(&of, |who| *who == blocked, None, 9).await;
+    let page = world.posts().feed(&of, vec![], |who| *who == blocked, None, 9).await;
     assert_eq!(texts(&page.page.items), ["b"]);
 }
 
@@ -219,7 +219,7 @@ async fn two_devices_that_share_at_once_leave_nothing_out_of_the_head() {
             let (one, two) = (draft(&format!("p{round}")), draft(&format!("l{round}")));
             let posts = world.posts();
             let (one, two) = tokio::join!(posts.share(&phone, &one), posts.share(&laptop, &two));
-            let id = one.unwrap().id;
+            let id = one.unwrap().post.id;
             two.unwrap();
             if round % 2 == 0 {
                 let third = draft(&format!("t{round}"));
@@ -256,9 +256,9 @@ async fn a_deleted_posts_chunks_go_unless_another_post_needs_them() {
     let two = world.file(&alice, [chunk(1), chunk(3)].concat()).await;
     let share = |text: &str, file: &Attachment| Draft { file: Some(file.clone()), ..draft(text) };
     let posts = world.posts();
-    let first = posts.share(&alice, &share("one", &one)).await.unwrap();
-    let again = posts.share(&alice, &share("one again", &one)).await.unwrap();
-    let other = posts.share(&alice, &share("two", &two)).await.unwrap();
+    let first = posts.share(&alice, &share("one", &one)).await.unwrap().post;
+    let again = posts.share(&alice, &share("one again", &one)).await.unwrap().post;
+    let other = posts.share(&alice, &share("two", &two)).await.unwrap().post;
     let there = |blob: Blob| {
         let blobs = world.net.blobs();
         async move { blobs.bytes(&blob, u64::MAX).await.is_ok() }
@@ -322,7 +322,7 @@ fn all_of_it_can_be_done_on_any_thread() {
     is_send(posts.share(&alice, &draft("")));
     is_send(posts.delete(&alice, id, &[]));
     is_send(posts.of(alice.name()));
-    is_send(posts.feed(&[], |_| false, None, 1));
+    is_send(posts.feed(&[], vec![], |_| false, None, 1));
     is_send(blobs.share(&alice, &source, &|_| ()));
     is_send(blobs.bytes(&blob, 1));
     is_send(world.net.comments().of(id, |_| false));
