@@ -17,6 +17,7 @@ mod sip;
 mod start;
 mod store;
 mod watch;
+mod whatsup;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -52,6 +53,8 @@ pub(crate) enum Name {
     Flood,
     /// SIP against Kamailio, at one super-node and at nine; some minutes.
     Sip,
+    /// What's UP at nine super-nodes: profiles, feeds, search, files; some minutes.
+    Whatsup,
     /// The overlay against UDP, OpenDHT and the database: up to 72 nodes, some minutes.
     Dht,
     /// All of these; half an hour.
@@ -71,6 +74,7 @@ impl Name {
             Name::Signed => signed::measure,
             Name::Flood => flood::measure,
             Name::Sip => sip::measure,
+            Name::Whatsup => whatsup::measure,
             Name::Dht => overlay::measure,
             Name::All => return None,
         })
@@ -94,8 +98,9 @@ impl Name {
             Name::Signed => (5, 30),
             Name::Flood => (10, 120),
             Name::Sip => (60, 400),
+            Name::Whatsup => (25, 250),
             Name::Dht => (30, 600),
-            Name::All => (185, 1600),
+            Name::All => (210, 1850),
         };
         Duration::from_secs(if quick { quick_s } else { full_s })
     }
