@@ -110,7 +110,7 @@ async fn people(report: &mut Report, http: &[SocketAddr], settings: &Settings) -
         profiles.push(micros(began));
         ensure!(person.is_some_and(|person| person.profile.is_some()), "no profile");
         let began = Instant::now();
-        let feed = reader.posts().feed(&names, |_| false, None, PAGE).await;
+        let feed = reader.posts().feed(&names, Vec::new(), |_| false, None, PAGE).await;
         feeds.push(micros(began));
         ensure!(feed.unread.is_empty() && feed.page.items.len() == PAGE, "the feed is not whole");
         tokio::time::sleep(Duration::from_millis(20)).await;

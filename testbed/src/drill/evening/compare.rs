@@ -89,7 +89,7 @@ async fn feed(party: &Party, person: usize) -> Result<()> {
         .iter()
         .map(|other| party.guests[*other].author.name().clone())
         .collect();
-    let read = guest.net.posts().feed(&names, |_| false, None, FEED).await;
+    let read = guest.net.posts().feed(&names, Vec::new(), |_| false, None, FEED).await;
     if let Some((name, error)) = read.unread.into_iter().next() {
         return Err(anyhow::Error::new(error).context(format!("{name}'s posts")));
     }

@@ -12,10 +12,11 @@ use tokio::time::{Instant, sleep};
 use whatsup::claiming::{Outcome, claim};
 use whatsup::community::{Community, CommunityError, Description, Poll};
 use whatsup::feed::Mark;
-use whatsup::index::{self, Said as Indexed, Shelf, Thing};
+use whatsup::index::{self, Said as Indexed, Thing};
 use whatsup::keys::ThingId;
 use whatsup::overlay::Http;
 use whatsup::post::{Attachment, Draft};
+use whatsup::posts::PostError;
 use whatsup::{Author, Net, profile};
 
 use super::model::Model;
@@ -200,27 +201,23 @@ impl Party {
             match there.into_iter().find(|post| post.text == said.text) {
                 Some(post) => {
                     posts.refresh(author, None).await?;
-                    Ok(post)
+                    Ok::<_, PostError>(post)
                 }
-                None => posts.share(author, &draft).await,
+                None => Ok(posts.share(author, &draft).await?.post),
             }
         });
         let post = shared.await?;
-        let shelf = Shelf::Posts;
-        let thing = Thing::Content { author: author.name().clone(), shelf, slot: post.slot };
-        let indexed = Indexed { title: &said.text, texts: &[], stamp: post.stamp };
-        self.insist("index", || index::put(net, author, &thing, indexed, Ttl::MAX)).await?;
+        self.insist("index", || posts.index(author, &post)).await?;
         self.model().shared.insert(number, Mark::of(&post));
         if said.taken_back {
             let deleted = self.insist("delete", || async {
                 match posts.delete(author, post.id, &[]).await {
                     // Gone by a try before.
-                    Err(whatsup::posts::PostError::NoSuchPost(_)) => Ok(()),
+                    Err(PostError::NoSuchPost(_)) => Ok(()),
                     other => other.map(|_| ()),
                 }
             });
             deleted.await?;
-            self.insist("forget", || index::remove(net, author, &thing)).await?;
             self.model().taken_back.insert(number);
         }
         Ok(())
@@ -254,11 +251,17 @@ impl Party {
                 news.post(community.id()).is_some_and(|post| post.text == said.text)
             };
             match there.iter().find(same) {
-                Some(news) => Ok::<_, CommunityError>(news.id),
-                None => Ok(community.share(author, &view, &draft).await?.id),
+                Some(news) => Ok::<_, CommunityError>((news.id, false)),
+                None => {
+                    let told = community.share(author, &view, &draft).await?;
+                    Ok((told.id, told.indexed.is_ok()))
+                }
             }
         });
-        let id = told.await?;
+        let (id, is_indexed) = told.await?;
+        if !is_indexed {
+            self.insist("index", || community.keep(author)).await?;
+        }
         let placed = self.insist("look", || async {
             let view = community.view().await?;
             let news = community.news(&view).await?;
