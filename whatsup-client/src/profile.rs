@@ -7,6 +7,7 @@
 //! people are one batch.
 
 mod contact;
+pub mod photo;
 #[cfg(feature = "command")]
 pub mod vcard;
 
@@ -14,6 +15,7 @@ use base::{EntryId, Key, Lifetime, Name, PublicKey, Sequence, Signed, Slot, Ttl,
 use prost::Message;
 
 use crate::author::Author;
+use crate::blob::BlobError;
 use crate::claims::{Claimant, Claimants};
 use crate::index::{self, Said, Thing};
 use crate::keys;
@@ -60,9 +62,12 @@ pub struct Profile {
     /// Ways to be reached: links of `https`, `http`, `mailto`, `sip` or `tel`.
     #[prost(string, repeated, tag = "6")]
     pub contacts: Vec<String>,
-    /// The hash of a picture's description, 32 bytes; empty without one.
+    /// The hash of a photo, a blob of one chunk: 32 bytes; empty without one.
     #[prost(bytes = "vec", tag = "7")]
     pub photo: Vec<u8>,
+    /// The photo's size in bytes.
+    #[prost(uint32, tag = "8")]
+    pub photo_size: u32,
     /// What messages to the person are encrypted for: an X25519 key (RFC 7748), 32 bytes; empty while the
     /// person never wrote any.
     #[prost(bytes = "vec", tag = "10")]
@@ -154,6 +159,7 @@ impl Profile {
             interests: once_each(interests.filter(|one| !one.is_empty()).collect()),
             contacts: once_each(contacts.take(CONTACTS_MAX).collect()),
             photo: of_a_key(self.photo),
+            photo_size: self.photo_size,
             encryption_key: of_a_key(self.encryption_key),
         }
     }
@@ -306,15 +312,19 @@ pub async fn be_found(net: &Net, author: &Author, profile: &Profile) -> Result<(
 /// # Errors
 /// The overlay's.
 pub async fn delete(net: &Net, author: &Author) -> Result<bool, OverlayError> {
-    let was_there = own(net, author).await?.is_some();
-    if was_there {
+    let before = own(net, author).await?;
+    let was_there = before.is_some();
+    if let Some((profile, _)) = before {
+        if let Some(photo) = profile.portrait() {
+            photo::take_back(net, author, &photo).await?;
+        }
         net.retract(author, &keys::profile(author.name()), Slot::ZERO).await?;
         index::remove(net, author, &Thing::Person(author.name().clone())).await?;
     }
     Ok(was_there)
 }
 
-/// Publishes the author's profile anew, and has her found, if less than half of its life is left.
+/// Publishes the author's profile anew, with the photo, and has her found, if less than half of its life is left.
 ///
 /// # Errors
 /// The overlay's.
@@ -322,6 +332,13 @@ pub async fn renew(net: &Net, author: &Author) -> Result<(), OverlayError> {
     if let Some((profile, left)) = own(net, author).await?
         && left < RENEW_AT
     {
+        if let Some(photo) = profile.portrait() {
+            // One that is gone is missed by nobody but who looks at it.
+            match net.blobs().renew(author, &photo, RENEW_AT).await {
+                Err(BlobError::Overlay(error)) => return Err(error),
+                Ok(()) | Err(_) => {}
+            }
+        }
         publish(net, author, &profile).await?;
     }
     Ok(())

@@ -14,6 +14,7 @@ use crate::picture::PictureError;
 use crate::posts::PostError;
 use crate::private::{self, PrivateError};
 use crate::profile::ProfileError;
+use crate::profile::photo::PhotoError;
 use crate::text::TextError;
 
 /// Nothing is there, or the answer is no.
@@ -84,6 +85,17 @@ impl From<ProfileError> for CommandError {
             ProfileError::Overlay(error) => error.into(),
             ProfileError::Text(error) => error.into(),
             other => CommandError::Usage(other.to_string()),
+        }
+    }
+}
+
+impl From<PhotoError> for CommandError {
+    fn from(error: PhotoError) -> CommandError {
+        match error {
+            PhotoError::Profile(error) => error.into(),
+            PhotoError::Blob(BlobError::Overlay(error)) => error.into(),
+            PhotoError::Picture(error) => CommandError::Usage(error.to_string()),
+            PhotoError::Blob(error) => CommandError::Machine(error.to_string()),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! `whatsup profile`.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Write as _};
 use std::path::{Path, PathBuf};
 
 use base::Name;
@@ -13,6 +14,8 @@ use super::answer::Answer;
 use super::context::Context;
 use super::error::CommandError;
 use super::verify;
+use crate::picture;
+use crate::profile::photo::{self, PhotoError};
 use crate::profile::{self, Person, Profile, vcard};
 use crate::text;
 use crate::upkeep::PARTS;
@@ -34,6 +37,14 @@ pub enum Command {
     },
     /// Say who you are; what is not given stays as it is
     Edit(Box<Edit>),
+    /// Write somebody's photo into a file
+    Photo {
+        /// Whose; yours when it is not given
+        name: Option<String>,
+        /// The file; one that is there is not replaced
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+    },
     /// Print a profile as a vCard 4.0, for any address book
     Export {
         /// Whose; yours when it is not given
@@ -78,6 +89,10 @@ pub struct Edit {
     /// what there was
     #[arg(long = "contact", value_name = "LINK")]
     contacts: Option<Vec<String>>,
+    /// Your photo: a JPEG, PNG, GIF or WebP image, which is made small, and without what is not seen in it;
+    /// "" removes it
+    #[arg(long, value_name = "FILE")]
+    photo: Option<OsString>,
 }
 
 pub(super) async fn run(
@@ -88,8 +103,34 @@ pub(super) async fn run(
         Command::Show { names } => show(names, context).await,
         Command::Edit(edit) => {
             let me = context.me()?;
-            let told = profile::edit(context.net(), &me, |profile| edit.apply(profile)).await?;
+            let photo = edit.photo.clone();
+            let mut told = profile::edit(context.net(), &me, |told| edit.apply(told)).await?;
+            if let Some(file) = photo {
+                told = match file.is_empty() {
+                    true => photo::remove(context.net(), &me).await?,
+                    false => {
+                        let image = read(Path::new(&file), picture::INPUT_MAX)?;
+                        photo::set(context.net(), &me, image.into()).await?
+                    }
+                };
+            }
             Ok(Answer::done(as_json(&told), lines(&told)))
+        }
+        Command::Photo { name, to } => {
+            let name = name.map_or_else(|| Ok(context.me()?.name().clone()), |name| of(&name))?;
+            let Some(person) = profile::read_of(context.net(), &name).await? else {
+                return Ok(nobody(&name));
+            };
+            let said = person.profile.unwrap_or_default();
+            let json = |file: Option<&Path>| json!({ "name": name.as_str(), "file": file.map(|file| file.display().to_string()) });
+            let Some(jpeg) = photo::fetch(context.net(), &said).await.map_err(PhotoError::from)?
+            else {
+                return Ok(Answer::nothing(json(None), format_args!("{name} has no photo")));
+            };
+            let file = File::options().write(true).create_new(true).open(&to);
+            let written = file.and_then(|mut file| file.write_all(&jpeg));
+            written.map_err(|cause| CommandError::File { path: to.clone(), cause })?;
+            Ok(Answer::done(json(Some(&to)), to.display()))
         }
         Command::Export { name } => {
             let name = name.map_or_else(|| Ok(context.me()?.name().clone()), |name| of(&name))?;
@@ -114,7 +155,7 @@ pub(super) async fn run(
 
 impl Edit {
     fn apply(self, profile: &mut Profile) {
-        let Edit { full_name, company, job, about, interests, contacts } = self;
+        let Edit { full_name, company, job, about, interests, contacts, photo: _ } = self;
         let not_empty = |all: Vec<String>| all.into_iter().filter(|one| !one.is_empty()).collect();
         if let Some(full_name) = full_name {
             profile.full_name = full_name;
@@ -176,18 +217,14 @@ async fn import(file: &Path, context: &mut Context<'_>) -> Result<Answer, Comman
     let bytes = if file.as_os_str() == "-" {
         context.read_stdin(vcard::FILE_MAX)?
     } else {
-        let mut bytes = Vec::new();
-        let limit = u64::try_from(vcard::FILE_MAX).unwrap_or(u64::MAX) + 1;
-        let read = File::open(file).and_then(|file| file.take(limit).read_to_end(&mut bytes));
-        read.map_err(|cause| CommandError::File { path: file.to_owned(), cause })?;
-        bytes
+        read(file, vcard::FILE_MAX)?
     };
     let (card, left_out) =
         vcard::import(&bytes).map_err(|error| CommandError::Usage(error.to_string()))?;
     let told = profile::edit(context.net(), &me, |profile| {
-        let (photo, encryption_key) =
-            (std::mem::take(&mut profile.photo), std::mem::take(&mut profile.encryption_key));
-        *profile = Profile { photo, encryption_key, ..card };
+        // What no vCard has stays.
+        let Profile { photo, photo_size, encryption_key, .. } = std::mem::take(profile);
+        *profile = Profile { photo, photo_size, encryption_key, ..card };
     });
     let told = told.await?;
     let mut json = as_json(&told);
@@ -197,6 +234,15 @@ async fn import(file: &Path, context: &mut Context<'_>) -> Result<Answer, Comman
         answer = answer.with_note(format_args!("left out: {one}"));
     }
     Ok(answer)
+}
+
+/// A file's bytes, and one too many if it has more than `max`: whoever takes them says what the limit is.
+fn read(file: &Path, max: usize) -> Result<Vec<u8>, CommandError> {
+    let mut bytes = Vec::new();
+    let limit = u64::try_from(max).unwrap_or(u64::MAX) + 1;
+    let read = File::open(file).and_then(|file| file.take(limit).read_to_end(&mut bytes));
+    read.map_err(|cause| CommandError::File { path: file.to_owned(), cause })?;
+    Ok(bytes)
 }
 
 async fn delete_everything(yes: bool, context: &mut Context<'_>) -> Result<Answer, CommandError> {
@@ -277,6 +323,7 @@ fn as_json(profile: &Profile) -> Json {
         "about": profile.about,
         "interests": profile.interests,
         "contacts": profile.contacts,
+        "photo": profile.portrait().map(|photo| photo.root.to_hex().to_string()),
     })
 }
 

@@ -80,6 +80,36 @@ async fn a_profile_is_changed_removed_and_begun_again() {
     assert_eq!(profile.interests, ["radio"]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_photo_is_small_goes_with_the_profile_and_is_renewed() {
+    let memory = Memory::new();
+    let net = Net::new(memory.clone());
+    let alice = author("alice", 1);
+    claim(&net, &alice, 0).await;
+    let image = |grey: u8| {
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        let image = image::RgbImage::from_pixel(900, 600, image::Rgb([grey; 3]));
+        image.write_to(&mut bytes, image::ImageFormat::Png).unwrap();
+        bytes::Bytes::from(bytes.into_inner())
+    };
+    photo::set(&net, &alice, image(10)).await.unwrap();
+    let first = read_of(&net, alice.name()).await.unwrap().unwrap().profile.unwrap();
+    let jpeg = photo::fetch(&net, &first).await.unwrap().unwrap();
+    assert_eq!(crate::picture::sniff(&jpeg), Some("image/jpeg"));
+    let second = photo::set(&net, &alice, image(200)).await.unwrap();
+    assert!(photo::fetch(&net, &first).await.is_err(), "the one before is gone");
+    for _ in 0..3 {
+        tokio::time::advance(std::time::Duration::from_secs(4 * 24 * 3600)).await;
+        renew(&net, &alice).await.unwrap();
+        claim(&net, &alice, 0).await;
+    }
+    assert!(photo::fetch(&net, &second).await.unwrap().is_some());
+    let none = photo::remove(&net, &alice).await.unwrap();
+    assert_eq!((none.photo.len(), none.photo_size), (0, 0));
+    assert!(photo::fetch(&net, &second).await.is_err());
+    assert!(photo::set(&net, &alice, bytes::Bytes::from_static(b"no image")).await.is_err());
+}
+
 #[test]
 fn what_is_wrong_with_a_profile_is_said() {
     let with = |change: fn(&mut Profile)| {

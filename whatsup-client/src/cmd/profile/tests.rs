@@ -55,6 +55,27 @@ async fn a_profile_is_said_shown_exported_and_imported() {
 }
 
 #[tokio::test]
+async fn a_photo_is_taken_shown_to_others_and_removed() {
+    let memory = Memory::new();
+    let (alice, bob) = (Person::on(&memory), Person::on(&memory));
+    alice.json("login alice --guest").await;
+    let folder = tempfile::tempdir().unwrap();
+    let (png, jpeg) = (folder.path().join("me.png"), folder.path().join("alice.jpg"));
+    image::RgbImage::from_pixel(40, 30, image::Rgb([9; 3])).save(&png).unwrap();
+    let said = alice.json(&format!("profile edit --photo {}", png.display())).await;
+    assert_eq!(said["photo"].as_str().map(str::len), Some(64));
+    let line = format!("profile photo alice --to {}", jpeg.display());
+    assert_eq!(bob.run(&line).await.code, 0);
+    assert!(image::open(&jpeg).is_ok());
+    assert_eq!(bob.run(&line).await.code, 3, "no file is replaced");
+    let wrong = alice.run_with(&["profile", "edit", "--photo", "/dev/null"], "").await;
+    assert_eq!(wrong.code, 2, "{}", wrong.err);
+    assert_eq!(alice.json("profile edit --photo=").await["photo"], serde_json::Value::Null);
+    let none = bob.run("profile photo alice --to x").await;
+    assert_eq!((none.code, &*none.err), (1, "alice has no photo\n"));
+}
+
+#[tokio::test]
 async fn bad_input_is_refused_and_said() {
     let person = Person::new();
     person.json("login alice --guest").await;
