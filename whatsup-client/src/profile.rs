@@ -334,9 +334,9 @@ pub async fn renew(net: &Net, author: &Author) -> Result<(), OverlayError> {
     {
         if let Some(photo) = profile.portrait() {
             // One that is gone is missed by nobody but who looks at it.
-            match net.blobs().renew(author, &photo, RENEW_AT).await {
-                Err(BlobError::Overlay(error)) => return Err(error),
-                Ok(()) | Err(_) => {}
+            let renewed = net.blobs().renew(author, &photo, RENEW_AT).await;
+            if let Err(BlobError::Overlay(error)) = renewed {
+                return Err(error);
             }
         }
         publish(net, author, &profile).await?;
