@@ -10,13 +10,13 @@ fn whatsup(home: &Path, arguments: &[&str]) -> Output {
     for variable in ["WHATSUP_NODE", "SUPERNODE_PASSPHRASE", "SUPERNODE_NAME_PASSPHRASE"] {
         command.env_remove(variable);
     }
-    command.env("WHATSUP_HOME", home).args(arguments).output().unwrap()
+    command.env("WHATSUP_HOME", home).args(arguments).output().expect("the command starts")
 }
 
 /// An address where nobody listens, as somebody just did.
 fn nobody() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    format!("http://{}", listener.local_addr().unwrap())
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    format!("http://{}", listener.local_addr().expect("its address"))
 }
 
 #[test]
