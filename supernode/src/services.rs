@@ -176,7 +176,7 @@ impl Services {
             // Not this node's. Is it another's? Its way follows from its secret, so that it is looked for
             // everywhere.
             None => {
-                let (found, _) = views::read_all(&inner.list_of(service)).await?;
+                let found = views::read_all(&inner.list_of(service)).await?;
                 match views::contacts_of(&found).contains(contact) {
                     true => Err(ServiceError::NotYours),
                     false => Ok(false),
@@ -190,7 +190,7 @@ impl Services {
     /// # Errors
     /// The overlay's.
     pub async fn services(&self) -> Result<Vec<ServiceId>, ServiceError> {
-        let (found, _) = views::read_all(&self.inner.service_list()).await?;
+        let found = views::read_all(&self.inner.service_list()).await?;
         let mut services: Vec<ServiceId> = views::services_of(&found).map(|(id, _)| id).collect();
         services.sort_unstable();
         services.dedup();
@@ -309,7 +309,8 @@ impl Inner {
     async fn list_service(&self, service: &ServiceId) -> Result<(), ServiceError> {
         let (now, lease) = (self.now_ms(), self.lease_s * 1000);
         let until = self.views().listed_until(service);
-        if until.is_some_and(|until| until > now + lease * 2 / 3) {
+        // Renewals come thrice in a lease: with half of it left there is one more before it lapses.
+        if until.is_some_and(|until| until > now + lease / 2) {
             return Ok(());
         }
         let ttl = Ttl::from_secs(self.lease_s.cast_signed()).unwrap_or(Ttl::MAX);

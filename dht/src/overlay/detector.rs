@@ -21,9 +21,15 @@ use super::local_health::{Budget, LocalHealth, UNANSWERED};
 
 /// Time between two rounds of probes.
 pub(crate) const ROUND: Duration = Duration::from_secs(1);
-/// A member not heard for so long is quiet: eight quiet neighbours then cost each node some four
-/// exchanges a second, idle.
-pub(crate) const QUIET: Duration = Duration::from_secs(3);
+/// A member not heard for so long is quiet.
+const QUIET: Duration = Duration::from_secs(3);
+/// The same for each neighbour there is, if that is longer: where eight look after one, each of them at
+/// another time, the first finds it dead in less than a second, and tells others.
+const QUIET_EACH: Duration = Duration::from_millis(750);
+/// Where nobody came or went for so long, one in so many rounds probes one of the others: all have the same
+/// members, and each of them its neighbours.
+pub(crate) const CALM: Duration = Duration::from_secs(15);
+pub(crate) const CALM_ROUNDS: u32 = 4;
 /// Of all suspects so many are probed in a round, those first that were not for longest: however many
 /// there are, what is asked of them is bounded.
 pub(crate) const SUSPECTS: usize = 8;
@@ -49,6 +55,11 @@ pub(crate) const VOUCHED_MAX: Duration = Duration::from_secs(30);
 pub(crate) const HELPERS: usize = 3;
 /// The closest members, which are always watched.
 pub(crate) const NEIGHBOURS: usize = 8;
+
+/// When one of so many neighbours is quiet.
+pub(crate) fn quiet(neighbours: usize) -> Duration {
+    QUIET.max(QUIET_EACH * u32::try_from(neighbours.min(NEIGHBOURS)).unwrap_or(0))
+}
 
 /// What is believed of one member.
 #[derive(Debug, Clone, Default)]

@@ -13,7 +13,7 @@ use std::time::Duration;
 use base::{NodeId, Place};
 
 use self::crowd::Crowd;
-use super::detector::{Belief, INDIRECT, PROMPTED, ROUND, RUMOURS};
+use super::detector::{Belief, CALM, INDIRECT, PROMPTED, ROUND, RUMOURS};
 use super::exchange::Exchanges;
 use super::filling::{Begin, Filling, PullEnd, Scope};
 use super::guests::Guests;
@@ -152,6 +152,9 @@ pub(crate) struct Membership {
     found: bool,
     whole: bool,
     next_round: Now,
+    rounds: u32,
+    /// From when on the members are the same for long.
+    calm_at: Now,
     rng: fastrand::Rng,
     changed: bool,
     /// Whether something may have to be copied since that was looked at.
@@ -202,6 +205,8 @@ impl Membership {
             found: false,
             whole: false,
             next_round: ROUND,
+            rounds: 0,
+            calm_at: CALM,
             rng: fastrand::Rng::with_seed(seed),
             changed: true,
             may_copy: true,
@@ -232,6 +237,9 @@ impl Membership {
             Event::Alive { from, digest, took } => {
                 self.health.answered(took);
                 self.refresh(from, out);
+                if digest != self.digest {
+                    self.calm_at = now + CALM;
+                }
                 // Where not everybody is known, no two know the same.
                 if self.crowd.is_none() && self.compare(digest == self.digest, now) {
                     let near = self.where_to_look();
@@ -293,6 +301,7 @@ impl Membership {
             if self.digest != view.digest() {
                 self.digest = view.digest();
                 self.exchanges.news(now);
+                self.calm_at = now + CALM;
             }
             out.push(Command::Publish(view));
         }

@@ -7,17 +7,18 @@ use std::time::Duration;
 use base::limits::LIST_ROOM;
 use base::list::ListPage;
 use base::{Key, Lifetime, ServiceId};
-use dht::{Cursor, DhtError, Found, List};
+use dht::{DhtError, Found, List};
 use tokio::time::sleep;
 
 use super::contact::Contact;
 
 /// Most elements of a list that are read at once: services of an event, or members of a service.
 pub(super) const READ_MAX: usize = 1024;
-/// Longest wait for a change of a list's root.
-const WAIT: Duration = Duration::from_secs(30);
-/// Between two looks at a list: its renewals are changes too, and there may be many in a second.
-const PAUSE: Duration = Duration::from_secs(5);
+/// Between two looks at a list at least; and at most: as long as an advertisement lives without its node.
+const PAUSE_MIN: Duration = Duration::from_secs(5);
+const PAUSE_MAX: Duration = Duration::from_secs(60);
+/// For each super-node there is so much longer: all of them look, and share one radio.
+const PAUSE_EACH: Duration = Duration::from_millis(800);
 
 /// The services and members a node knows.
 #[derive(Debug, Default)]
@@ -96,8 +97,8 @@ pub(super) fn contacts_of(found: &[Found]) -> Vec<Contact> {
     contacts
 }
 
-/// The elements of a list, up to [`READ_MAX`], and whether all of them are at its root.
-pub(super) async fn read_all(list: &List) -> Result<(Vec<Found>, bool), DhtError> {
+/// The elements of a list, up to [`READ_MAX`].
+pub(super) async fn read_all(list: &List) -> Result<Vec<Found>, DhtError> {
     let (mut found, mut from, mut pages) = (Vec::new(), None, 0);
     loop {
         let page: ListPage<Found> = list.page(from, LIST_ROOM).await?;
@@ -106,34 +107,30 @@ pub(super) async fn read_all(list: &List) -> Result<(Vec<Found>, bool), DhtError
         // Keys that only seem to lead on must not keep a reader for ever.
         if page.next.is_none() || found.len() >= READ_MAX || pages >= READ_MAX / 64 {
             found.truncate(READ_MAX);
-            return Ok((found, pages == 1 && page.reads <= 2));
+            return Ok(found);
         }
         from = page.next;
     }
 }
 
-/// Tells `publish` a list's elements whenever they may have changed. Never returns.
+/// Tells `publish` a list's elements now and then. Never returns. It is not watched: each renewal of each
+/// element is a change, so that in a hall of dozens who all offer the same all would be told of one by three
+/// replicas several times a second.
 pub(super) async fn follow(dht: dht::Dht, list: List, publish: impl Fn(&[Found])) {
-    let mut seen: Option<Cursor> = None;
-    // What is below the root is not watched, and looked at now and then.
-    let mut is_flat = false;
     loop {
-        let watched = dht.watch(list.tree().root(), seen, WAIT).await;
-        match watched {
-            Ok(watched) => {
-                let is_new = seen != Some(watched.cursor);
-                if (is_new || !is_flat)
-                    && let Ok((found, flat)) = read_all(&list).await
-                {
-                    publish(&found);
-                    is_flat = flat;
-                    seen = Some(watched.cursor);
-                }
-            }
-            Err(error) => tracing::debug!(%error, "a list could not be watched; trying again"),
+        match read_all(&list).await {
+            Ok(found) => publish(&found),
+            Err(error) => tracing::debug!(%error, "a list could not be read; trying again"),
         }
-        sleep(PAUSE).await;
+        let supernodes = dht.status().peers.len() + 1;
+        sleep(pause(supernodes).mul_f64(0.75 + fastrand::f64() / 2.0)).await;
     }
+}
+
+/// How long one of so many super-nodes waits between two looks.
+fn pause(supernodes: usize) -> Duration {
+    let all = PAUSE_EACH.saturating_mul(u32::try_from(supernodes).unwrap_or(u32::MAX));
+    all.clamp(PAUSE_MIN, PAUSE_MAX)
 }
 
 #[cfg(test)]
@@ -159,6 +156,12 @@ mod tests {
         ];
         let contacts: Vec<String> = contacts_of(&all).iter().map(Contact::to_string).collect();
         assert_eq!(contacts, ["192.0.2.1:5061", "laptop:80"]);
+    }
+
+    #[test]
+    fn all_super_nodes_together_look_as_often_however_many_there_are() {
+        let seconds = |supernodes| pause(supernodes).as_secs_f64();
+        assert_eq!([1, 6, 9, 72, 5000].map(seconds), [5.0, 5.0, 7.2, 57.6, 60.0]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use base::{NodeId, Place};
 
 use super::{Command, Known, Membership, News};
-use crate::overlay::detector::{HELPERS, QUIET, ROUND, SUSPECTS};
+use crate::overlay::detector::{CALM_ROUNDS, HELPERS, ROUND, SUSPECTS, quiet};
 use crate::overlay::{Now, Peer};
 use crate::wire::{Notice, Rumour};
 
@@ -18,17 +18,22 @@ const TRIED: usize = 8;
 const DIALS_APART: usize = 8;
 
 impl Membership {
-    /// A round of probes: the quiet ones of the neighbours, one of the others, quiet or not, and some
+    /// A round of probes: the quiet ones of the neighbours, now and then one of the others, and some
     /// suspects in turn. In a crowd, where nobody else tells of those that are far, some more of those connected.
     pub(super) fn round(&mut self, now: Now, out: &mut Vec<Command>) {
         let (near, far) = self.roster.split();
-        let quiet = self.health.stretch(QUIET);
+        let quiet = self.health.stretch(quiet(near.len()));
         let is_quiet = |known: &&&Known| now.saturating_sub(known.peer.pulse.last()) >= quiet;
         let quiet = near.iter().filter(is_quiet).map(|known| known.peer.id);
         let mut wanted: BTreeSet<NodeId> = quiet.collect();
         // An answer also tells whether the other knows the same members.
         let others = if far.is_empty() { near } else { far };
-        let probes = if self.crowd.is_some() { CROWD_PROBES } else { 1 };
+        self.rounds = self.rounds.wrapping_add(1);
+        let probes = match self.crowd.is_some() {
+            true => CROWD_PROBES,
+            false if now >= self.calm_at && !self.rounds.is_multiple_of(CALM_ROUNDS) => 0,
+            false => 1,
+        };
         // One without a connection has to be dialled: others, who are connected to it, do it oftener.
         let may_dial = self.crowd.is_none() && self.rng.usize(..DIALS_APART) == 0;
         // Enough to come upon some that are connected.
