@@ -197,6 +197,11 @@ mod tests {
     }
 
     #[test]
+    fn of_many_who_look_after_one_each_does_so_less_often() {
+        assert_eq!([2, 6, 8, 50].map(|near| quiet(near).as_millis()), [3000, 4500, 6000, 6000]);
+    }
+
+    #[test]
     fn where_answers_are_late_nobody_is_gone_so_soon() {
         let (mut belief, mut health) = (Belief::default(), LocalHealth::default());
         (0..20).for_each(|_| health.answered(Duration::from_secs(2)));

@@ -8,6 +8,7 @@ use super::departing::TOLD;
 use super::*;
 use crate::overlay::Pulse;
 use crate::overlay::connections::CONNECTIONS_MAX;
+use crate::overlay::detector::NEIGHBOURS;
 use crate::overlay::table::{KNOWN_MAX, NEAR_MAX};
 use crate::overlay::view::tests::peer;
 use crate::wire::{Hello, Rumour};
@@ -146,6 +147,24 @@ fn of_one_that_is_gone_some_are_told_however_many_are_connected() {
         matches!(command, Command::Notify(_, Notice::Rumour(Rumour { gone: true, .. })))
     };
     assert_eq!(out.iter().filter(gone).count(), TOLD);
+}
+
+#[test]
+fn where_nobody_comes_or_goes_others_than_neighbours_are_probed_less_often() {
+    let mut membership = node(Duration::ZERO);
+    (1..=40).for_each(|n| drop(meet(&mut membership, n, at(n))));
+    let mut near: Vec<u64> = (1..=40).collect();
+    near.sort_by_key(|n| peer(*n).place.distance(&peer(0).place));
+    let near: BTreeSet<NodeId> = near[..NEIGHBOURS].iter().map(|n| peer(*n).id).collect();
+    let mut others = |from: u64, rounds: u64| {
+        let mut out = Vec::new();
+        (0..rounds).for_each(|n| membership.handle(Event::Tick, at(from + n * 1000), &mut out));
+        let is_other =
+            |probed: &&Command| matches!(probed, Command::Probe(peer) if !near.contains(&peer.id));
+        out.iter().filter(is_other).count()
+    };
+    assert_eq!(others(1000, 14), 14);
+    assert_eq!(others(20_000, 100), 25);
 }
 
 #[test]
