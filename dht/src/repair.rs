@@ -21,7 +21,7 @@ use crate::prefix::Prefix;
 use crate::serve::{NEAR, question};
 use crate::sketch::{Item, SYMBOLS_MAX};
 use crate::store::{
-    Applied, Digest, Fingerprint, NoRoom, READ_MAX, Sketched, StoreError, sketch_of,
+    Applied, Bounds, Digest, Fingerprint, NoRoom, READ_MAX, Sketched, StoreError, sketch_of,
 };
 use crate::wire::{HAVE_MAX, Pull, Pulled, RangeAnswer, RangeQuery, Refusal, Reply, Request};
 
@@ -275,7 +275,7 @@ async fn take(node: &Node, entries: Vec<(Place, Entry)>) -> Result<u64, StoreErr
         if view.keeps(&place, NEAR) {
             node.observe(&entry);
             let signed = entry.as_signed().is_some().then(|| entry.clone());
-            let applied = node.store.apply(place, entry);
+            let applied = node.store.apply_within(place, entry, Bounds::REPAIR);
             writes.push(async move { (place, signed, applied.await) });
         }
     }
@@ -292,8 +292,10 @@ async fn take(node: &Node, entries: Vec<(Place, Entry)>) -> Result<u64, StoreErr
             Ok(Applied::Stale(_) | Applied::EndsSooner(_)) => {}
             // One that could not be made honestly is nobody's loss.
             Err(StoreError::VersionJump { .. }) => {}
-            // A key has its limits at every replica; the entries after it are no worse for it.
-            Err(StoreError::OverCapacity(NoRoom::KeyEntries | NoRoom::KeyBytes)) => {}
+            // A key and an author have their limits at every replica; the entries after it are no worse for it.
+            Err(StoreError::OverCapacity(
+                NoRoom::KeyEntries | NoRoom::KeyBytes | NoRoom::Author(_),
+            )) => {}
             Err(error) => return Err(error),
         }
     }

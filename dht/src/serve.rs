@@ -16,7 +16,7 @@ use crate::link::{Lost, ReplySlot, Responder, Response};
 use crate::node::Node;
 use crate::overlay::Peer;
 use crate::overlay::view::Member;
-use crate::store::{Applied, ListLimit, StoreError};
+use crate::store::{Applied, Bounds, ListLimit, StoreError};
 use crate::wire::{
     Get, LISTING_BYTES, LISTING_ENTRIES, Listing, MEMBERS_MAX, MEMBERS_NEAR, Refusal, Reply,
     Request,
@@ -149,10 +149,9 @@ async fn apply(
         },
     };
     let signed = entry.as_signed().is_some().then(|| entry.clone());
-    let applied = match room {
-        None => node.store.apply(place, entry).await,
-        Some(room) => node.store.apply_within(place, entry, room as usize).await,
-    };
+    let bounds = if repair { Bounds::REPAIR } else { Bounds::USUAL };
+    let values = room.map_or(bounds.values, |room| room as usize);
+    let applied = node.store.apply_within(place, entry, Bounds { values, ..bounds }).await;
     if let Some(admitted) = admitted {
         claims::written(&node, &admitted);
     } else if let Some(signed) = signed {

@@ -35,10 +35,10 @@ use std::future::Future;
 use std::ops::{Bound, RangeInclusive};
 use std::pin::Pin;
 
-use base::limits::{BYTES_PER_KEY_MAX, ENTRIES_PER_KEY_MAX};
+use base::limits::{AUTHOR_BYTES_MAX, BYTES_PER_KEY_MAX, ENTRIES_PER_KEY_MAX};
 use base::{Entry, EntryId, Place, TtlClass, Version};
 
-pub(crate) use capacity::OVERHEAD;
+pub use capacity::OVERHEAD;
 #[cfg(test)]
 pub(crate) use digest::Digests;
 pub use digest::{Digest, Fingerprint, LEAF_BITS, SKETCH_BITS, Sketched};
@@ -59,16 +59,15 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// Dropping the future does not undo the operation.
     fn apply(&self, place: Place, entry: Entry) -> Pending<Result<Applied, StoreError>> {
-        self.apply_within(place, entry, ENTRIES_PER_KEY_MAX)
+        self.apply_within(place, entry, Bounds::USUAL)
     }
 
-    /// The same where the place may have at most so many values: a new one above that is refused with
-    /// [`NoRoom::Values`]; what is there may be put again.
+    /// The same within other bounds.
     fn apply_within(
         &self,
         place: Place,
         entry: Entry,
-        values: usize,
+        bounds: Bounds,
     ) -> Pending<Result<Applied, StoreError>>;
 
     /// Lists the entries under `place`, tombstones included, in the order of their ids.
@@ -150,6 +149,25 @@ pub struct Note {
     pub bytes: Vec<u8>,
     /// How long ago, in milliseconds; as well as the machine's clocks can tell, if it was off since.
     pub ago_ms: u64,
+}
+
+/// How much there may be for a copy to be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Values under its place: a new one above that is refused with [`NoRoom::Values`]; what is there may be
+    /// put again.
+    pub values: usize,
+    /// Bytes of what its author signed, if somebody did, [`Entry::cost`] and [`OVERHEAD`] of each: above that
+    /// is refused with [`NoRoom::Author`] what would make it more. What is there may be removed.
+    pub author: u64,
+}
+
+impl Bounds {
+    /// Those of a copy that somebody puts.
+    pub const USUAL: Bounds = Bounds { values: ENTRIES_PER_KEY_MAX, author: AUTHOR_BYTES_MAX };
+    /// Those of a copy that other replicas have taken. They may keep less of its author than this one, which
+    /// has other places; so twice as much fits, and they do not differ for ever.
+    pub const REPAIR: Bounds = Bounds { author: 2 * AUTHOR_BYTES_MAX, ..Bounds::USUAL };
 }
 
 /// Which of a key's entries to list.
@@ -284,6 +302,11 @@ pub enum NoRoom {
         "the key would hold more than {BYTES_PER_KEY_MAX} bytes, 150 for each removal of the last week included; use another key"
     )]
     KeyBytes,
+    /// Its author has as much as one may.
+    #[error(
+        "whoever signed this has {0} bytes at this super-node, as much as one key may sign; remove some of it, or wait until some lapses"
+    )]
+    Author(u64),
     /// The disk is full.
     #[error("this super-node's disk is full; use another node, or make room on its disk")]
     Disk,

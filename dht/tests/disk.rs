@@ -8,8 +8,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use base::{Entry, SecretTag, Value, Version};
-use dht::store::{ALL_IDS, Applied, DiskOptions, DiskStore, Prefix, Store, StoreError};
+use base::{Entry, Kind, SecretTag, Sequence, Signed, SigningKey, Slot, Ttl, Value, Version};
+use dht::store::{
+    ALL_IDS, Applied, Bounds, DiskOptions, DiskStore, NoRoom, OVERHEAD, Prefix, Store, StoreError,
+};
 use dht::{OpenError, Reading};
 use support::{DAY, EVERYTHING, Kit, clock, life, open, place, put, removal, settle, until_digest};
 use tempfile::TempDir;
@@ -212,10 +214,52 @@ async fn a_directory_of_format_1_is_taken_over_and_an_older_program_refuses_it_f
     store.keep_note(place("k"), b"note".to_vec()).await.unwrap();
     drop(store);
     let format = fs::read_to_string(dir.path().join("format")).unwrap();
-    assert_eq!(format, "supernode data format 2\n");
+    assert_eq!(format, "supernode data format 3\n");
     let store = open(&dir, &clock);
     assert_eq!(list(&store, "k").len(), 1);
     assert_eq!(store.note(&place("k")).unwrap().unwrap().bytes, b"note");
+}
+
+/// What an author signs for a place.
+fn signed(at: &str, sequence: u64) -> Entry {
+    let author = SigningKey::from_bytes(&[1; 32]);
+    let (slot, kind, sequence) = (Slot::ZERO, Kind::Plain, Sequence::new(sequence));
+    let signed = Signed::sign(&author, &place(at), slot, kind, sequence, Ttl::MAX, &[7; 1000]);
+    Entry::signed(signed.unwrap())
+}
+
+/// That the author has two of these and may not have three; nor any more of one.
+async fn has_two(store: &DiskStore) {
+    let one = (signed("a", 1).cost() + OVERHEAD) as u64;
+    let within = |author| Bounds { author, ..Bounds::USUAL };
+    let full = Err(StoreError::OverCapacity(NoRoom::Author(2 * one)));
+    assert_eq!(store.apply_within(place("c"), signed("c", 1), within(3 * one - 1)).await, full);
+}
+
+#[tokio::test]
+async fn what_an_author_has_is_known_after_a_restart_and_after_an_older_version() {
+    let (dir, clock) = (tempfile::tempdir().unwrap(), clock());
+    let store = open(&dir, &clock);
+    for (at, sequence) in [("a", 1), ("b", 1), ("a", 2)] {
+        store.apply(place(at), signed(at, sequence)).await.unwrap();
+    }
+    has_two(&store).await;
+    drop(store);
+    has_two(&open(&dir, &clock)).await;
+    // As format 2 has it: without counts; and as it would be with counts that an older program ignored.
+    for left in [None, Some(7)] {
+        let database = redb::Database::open(dir.path().join("entries.redb")).unwrap();
+        let change = database.begin_write().unwrap();
+        let authors = redb::TableDefinition::<&[u8; 32], u64>::new("authors");
+        assert!(change.delete_table(authors).unwrap());
+        if let Some(used) = left {
+            change.open_table(authors).unwrap().insert(&[9; 32], used).unwrap();
+        }
+        change.commit().unwrap();
+        drop(database);
+        fs::write(dir.path().join("format"), "supernode data format 2\n").unwrap();
+        has_two(&open(&dir, &clock)).await;
+    }
 }
 
 #[tokio::test]
@@ -232,9 +276,12 @@ async fn tidying_gives_half_free_space_back_and_keeps_every_entry() {
         (place(&format!("k{n}")), large(n, millis))
     });
     settle(&store, entries).await;
+    for at in ["a", "b"] {
+        store.apply(place(at), signed(at, 1)).await.unwrap();
+    }
     clock.advance_ms(2000);
     let kit = Kit { store, clock: Arc::clone(&clock), dir: None };
-    kit.until(|totals| totals.live == 100).await;
+    kit.until(|totals| totals.live == 102).await;
     let length = || fs::metadata(dir.path().join("entries.redb")).unwrap().len();
     let before = length();
     disk.tidy().await;
@@ -249,6 +296,7 @@ async fn tidying_gives_half_free_space_back_and_keeps_every_entry() {
     drop(disk);
     let disk = open(&dir, &clock);
     assert_eq!(kept(&disk), 100, "after a restart");
+    has_two(&disk).await;
     assert_eq!(list(&disk, "k").len(), 1);
 }
 

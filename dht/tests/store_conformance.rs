@@ -9,11 +9,14 @@ use std::ops::{Bound, RangeInclusive};
 use std::sync::Arc;
 
 use base::limits::{BYTES_PER_KEY_MAX, ENTRIES_PER_KEY_MAX, TTL_MAX_S, VALUE_MAX};
-use base::{Entry, EntryId, Lifetime, Place, Secret, SecretTag, Value, Version};
+use base::{
+    Entry, EntryId, Kind, Lifetime, Place, Secret, SecretTag, Sequence, Signed, SigningKey, Slot,
+    State, Ttl, Value, Version,
+};
 use dht::ManualClock;
 use dht::store::{
-    ALL_IDS, Applied, Fingerprint, LEAF_BITS, ListLimit, NOTE_LIFE_MS, NOTE_MAX, NoRoom, Note,
-    Prefix, Scanned, Store, StoreError,
+    ALL_IDS, Applied, Bounds, Fingerprint, LEAF_BITS, ListLimit, NOTE_LIFE_MS, NOTE_MAX, NoRoom,
+    Note, OVERHEAD, Prefix, Scanned, Store, StoreError,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -53,6 +56,8 @@ conformance![
     a_key_holds_so_many_bytes_and_no_more,
     a_new_value_has_to_find_room_among_the_values_and_no_other_has,
     what_expired_makes_room,
+    an_author_has_so_many_bytes_and_no_more,
+    what_expired_of_an_author_makes_room,
     counts_keep_in_step,
     many_at_once_are_all_kept,
     any_sequence_ends_as_merging_says,
@@ -202,7 +207,10 @@ async fn a_key_holds_so_many_entries_and_no_more(kit: Kit) {
 }
 
 async fn a_new_value_has_to_find_room_among_the_values_and_no_other_has(kit: Kit) {
-    let within = async |entry, values| kit.store.apply_within(place("k"), entry, values).await;
+    let within = async |entry, values| {
+        let bounds = Bounds { values, ..Bounds::USUAL };
+        kit.store.apply_within(place("k"), entry, bounds).await
+    };
     let full = Err(StoreError::OverCapacity(NoRoom::Values(2)));
     assert_eq!(within(put("a", 1, DAY), 2).await, Ok(NEW));
     assert_eq!(within(put("b", 1, DAY), 2).await, Ok(NEW));
@@ -234,6 +242,80 @@ async fn what_expired_makes_room(kit: Kit) {
     kit.clock.advance_ms(2000);
     kit.until(|totals| totals.live == 0).await;
     assert_eq!(kit.store.apply(place("k"), put("v", 1, 1000)).await, Ok(NEW));
+}
+
+/// What an author signs for a place, with a body of so many bytes.
+fn signed(by: u8, at: &str, sequence: u64, body: usize, millis: u64) -> Entry {
+    let author = SigningKey::from_bytes(&[by; 32]);
+    let (slot, kind, sequence) = (Slot::ZERO, Kind::Plain, Sequence::new(sequence));
+    let body = vec![7; body];
+    let signed = Signed::sign(&author, &place(at), slot, kind, sequence, Ttl::MAX, &body).unwrap();
+    Entry::from_parts(signed.id(), signed.version(), State::Signed(signed), life(millis))
+}
+
+fn unsigned(by: u8, at: &str, sequence: u64) -> Entry {
+    let author = SigningKey::from_bytes(&[by; 32]);
+    let sequence = Sequence::new(sequence);
+    Entry::signed(Signed::removal(&author, &place(at), Slot::ZERO, Kind::Plain, sequence))
+}
+
+/// What such an entry costs its author.
+fn cost(entry: &Entry) -> u64 {
+    (entry.cost() + OVERHEAD) as u64
+}
+
+async fn an_author_has_so_many_bytes_and_no_more(kit: Kit) {
+    let one = cost(&signed(1, "a", 1, 1000, DAY));
+    let bounds = Bounds { author: 3 * one, ..Bounds::USUAL };
+    let apply = async |at: &str, entry| kit.store.apply_within(place(at), entry, bounds).await;
+    let full = |used| Err(StoreError::OverCapacity(NoRoom::Author(used)));
+    for at in ["a", "b", "c"] {
+        assert_eq!(apply(at, signed(1, at, 1, 1000, DAY)).await, Ok(NEW));
+    }
+    // Wherever it lies; others, and what nobody signed, have theirs.
+    assert_eq!(apply("d", signed(1, "d", 1, 0, DAY)).await, full(3 * one));
+    assert_eq!(apply("d", unsigned(1, "d", 1)).await, full(3 * one));
+    assert_eq!(apply("d", signed(2, "d", 1, 1000, DAY)).await, Ok(NEW));
+    assert_eq!(apply("d", put("plain", 1, DAY)).await, Ok(NEW));
+    // What is there changes, if that makes it no more; and nothing is counted of what changes nothing.
+    assert_eq!(apply("a", signed(1, "a", 2, 1001, DAY)).await, full(3 * one));
+    assert_eq!(apply("a", signed(1, "a", 2, 1000, DAY)).await, Ok(OVER));
+    assert_eq!(apply("a", signed(1, "a", 2, 1000, DAY / 2)).await, Ok(OVER));
+    assert_eq!(apply("a", signed(1, "a", 1, 1000, DAY)).await, Ok(Applied::Stale(Version::new(2))));
+    assert_eq!(apply("a", signed(1, "a", 3, 990, DAY)).await, Ok(OVER));
+    assert_eq!(apply("b", signed(1, "b", 2, 1010, DAY)).await, Ok(OVER));
+    assert_eq!(apply("c", signed(1, "c", 2, 1001, DAY)).await, full(3 * one));
+    // A removal is let in even where it takes more than what it removes, and goes on being counted.
+    let least = signed(1, "e", 1, 0, DAY);
+    assert_eq!(apply("b", unsigned(1, "b", 3)).await, Ok(OVER));
+    let removal = cost(&unsigned(1, "b", 3));
+    let used = 2 * one - 10 + removal;
+    assert_eq!(apply("e", signed(1, "e", 1, 1000, DAY)).await, full(used));
+    let left = usize::try_from(3 * one - used - cost(&least)).unwrap();
+    assert_eq!(apply("e", signed(1, "e", 1, left + 1, DAY)).await, full(used));
+    assert_eq!(apply("e", signed(1, "e", 1, left, DAY)).await, Ok(NEW));
+    assert_eq!(apply("e", unsigned(1, "e", 2)).await, Ok(OVER));
+    // Copies that other replicas have taken find more room.
+    let copy = signed(1, "f", 1, 1000, DAY);
+    assert_eq!(kit.store.apply_within(place("f"), copy, Bounds::REPAIR).await, Ok(NEW));
+}
+
+async fn what_expired_of_an_author_makes_room(kit: Kit) {
+    let one = cost(&signed(1, "a", 1, 1000, DAY));
+    let bounds = Bounds { author: 2 * one, ..Bounds::USUAL };
+    let apply = async |at: &str, entry| kit.store.apply_within(place(at), entry, bounds).await;
+    assert_eq!(apply("a", signed(1, "a", 1, 1000, 5000)).await, Ok(NEW));
+    assert_eq!(apply("b", signed(1, "b", 1, 1000, 9000)).await, Ok(NEW));
+    let full = Err(StoreError::OverCapacity(NoRoom::Author(2 * one)));
+    assert_eq!(apply("c", signed(1, "c", 1, 1000, DAY)).await, full);
+    kit.clock.advance_ms(5000);
+    kit.until(|totals| totals.live == 1).await;
+    assert_eq!(apply("c", signed(1, "c", 1, 1000, DAY)).await, Ok(NEW));
+    assert_eq!(apply("a", signed(1, "a", 1, 1000, DAY)).await, full);
+    // What has expired under the very key is room at once.
+    kit.clock.advance_ms(4000);
+    assert_eq!(apply("b", signed(1, "b", 1, 1000, DAY)).await, Ok(NEW));
+    assert_eq!(apply("d", signed(1, "d", 1, 0, DAY)).await, full);
 }
 
 async fn counts_keep_in_step(kit: Kit) {

@@ -15,8 +15,8 @@ use super::machine::Machine;
 use crate::store::timeline::{Mark, Timeline};
 use crate::store::writer::MARK_EVERY;
 use crate::store::{
-    Applied, Digest, IdRange, ListLimit, Listed, MemoryOptions, MemoryStore, NoRoom, Note, Outline,
-    Pending, Prefix, Scanned, Sketched, Store, StoreError, Totals,
+    Applied, Bounds, Digest, IdRange, ListLimit, Listed, MemoryOptions, MemoryStore, NoRoom, Note,
+    Outline, Pending, Prefix, Scanned, Sketched, Store, StoreError, Totals,
 };
 use crate::{Clock, Reading};
 
@@ -111,7 +111,7 @@ impl Store for Mounted {
         &self,
         place: Place,
         entry: Entry,
-        values: usize,
+        bounds: Bounds,
     ) -> Pending<Result<Applied, StoreError>> {
         let (inner, crashes) = (Arc::clone(&self.inner), self.crashes);
         Box::pin(async move {
@@ -123,7 +123,7 @@ impl Store for Mounted {
             if entry.is_live() && inner.state().full {
                 return Err(StoreError::OverCapacity(NoRoom::Disk));
             }
-            let applied = inner.store.apply_within(place, entry, values).await;
+            let applied = inner.store.apply_within(place, entry, bounds).await;
             inner.line.keep_mark();
             applied
         })

@@ -7,7 +7,7 @@ use super::{NoRoom, Totals};
 
 /// What an entry takes beside its value: rows of both maps, allocations (`testbed bench start`
 /// measures it).
-pub(crate) const OVERHEAD: usize = 300;
+pub const OVERHEAD: usize = 300;
 
 /// Whether an entry of so many bytes, to live so long, fits into a store of this capacity of which so
 /// much is used.

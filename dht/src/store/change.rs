@@ -4,18 +4,18 @@ use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use base::{Entry, Place, Version};
+use base::{Entry, Place, PublicKey, Signed, Version};
 use redb::{ReadableTable, Table, WriteTransaction};
 
 use super::capacity;
-use super::database::{ENTRIES, EXPIRY, META, NOTES};
+use super::database::{AUTHORS, ENTRIES, EXPIRY, META, NOTES};
 use super::digest_index::RowChange;
 use super::queue::{ApplyOperation, NoteOperation};
 use super::record::{
     EXPIRY_KEY_LEN, ExpiryKey, ROW_KEY_LEN, Record, RowKey, encode, expiry_key, id_of, place_of,
     row_key, row_range, split_expiry_key,
 };
-use super::rules::{Decision, Usage, decide};
+use super::rules::{Decision, Usage, author_bytes, author_cost, decide};
 use super::shared::Shared;
 use super::{ALL_IDS, Applied, NoRoom, Note, StoreError, Totals};
 
@@ -53,6 +53,7 @@ pub(super) struct Changing<'w> {
 pub(super) struct Tables<'t> {
     entries: Table<'t, &'static [u8; ROW_KEY_LEN], &'static [u8]>,
     expiry: Table<'t, &'static [u8; EXPIRY_KEY_LEN], ()>,
+    authors: Table<'t, &'static [u8; PublicKey::LEN], u64>,
 }
 
 /// The row an arriving copy would replace.
@@ -74,7 +75,21 @@ impl<'t> Tables<'t> {
     fn open(transaction: &'t WriteTransaction) -> Result<Tables<'t>, redb::Error> {
         let entries = transaction.open_table(ENTRIES)?;
         let expiry = transaction.open_table(EXPIRY)?;
-        Ok(Tables { entries, expiry })
+        let authors = transaction.open_table(AUTHORS)?;
+        Ok(Tables { entries, expiry, authors })
+    }
+
+    /// What an author's entries take.
+    fn used_by(&self, author: &PublicKey) -> Result<u64, redb::Error> {
+        Ok(self.authors.get(author.as_bytes())?.map_or(0, |used| used.value()))
+    }
+
+    fn set_used_by(&mut self, author: &PublicKey, used: u64) -> Result<(), redb::Error> {
+        match used {
+            0 => self.authors.remove(author.as_bytes())?,
+            used => self.authors.insert(author.as_bytes(), used)?,
+        };
+        Ok(())
     }
 
     fn held(&self, row: &RowKey, now: u64) -> Result<Option<HeldRow>, redb::Error> {
@@ -193,12 +208,23 @@ impl Changing<'_> {
             usage = self.usage(tables, &place)?;
         }
         let held_entry = held.as_ref().and_then(|held| held.entry.as_ref());
-        match decide(arriving, held_entry, usage, operation.values) {
+        match decide(arriving, held_entry, usage, operation.bounds.values) {
             Ok(Decision::Write(applied)) => {
+                let mut author = None;
+                if let Some(by) = arriving.as_signed().map(Signed::author) {
+                    let (used, most) = (tables.used_by(&by)?, operation.bounds.author);
+                    match author_bytes(arriving, held_entry, used, most) {
+                        Ok(after) => author = Some((by, after)),
+                        Err(full) => return Ok(Err(StoreError::OverCapacity(full))),
+                    }
+                }
                 if arriving.is_live()
                     && let Err(full) = self.check_room(arriving, capacity)
                 {
                     return Ok(Err(StoreError::OverCapacity(full)));
+                }
+                if let Some((by, after)) = author {
+                    tables.set_used_by(&by, after)?;
                 }
                 let life = arriving.remaining().as_millis();
                 self.write(tables, &row, held.as_ref(), arriving, now.saturating_add(life))?;
@@ -246,6 +272,12 @@ impl Changing<'_> {
     ) -> Result<(), redb::Error> {
         tables.entries.remove(row)?;
         tables.expiry.remove(&expiry_key(held.deadline, row))?;
+        if let Some(entry) = held.entry.as_ref()
+            && let Some(author) = entry.as_signed().map(Signed::author)
+        {
+            let left = tables.used_by(&author)?.saturating_sub(author_cost(entry));
+            tables.set_used_by(&author, left)?;
+        }
         self.count(place_of(row), Some((held.cost, held.live)), None);
         self.rows.push(held.goes(row));
         Ok(())

@@ -14,7 +14,7 @@ use redb::{
 };
 
 use super::Totals;
-use super::database::{ENTRIES, EXPIRY, EntryFile, META, NOTES, create};
+use super::database::{AUTHORS, ENTRIES, EXPIRY, EntryFile, META, NOTES, create};
 use super::record::{EXPIRY_KEY_LEN, ROW_KEY_LEN};
 
 /// Longest that writers are kept waiting.
@@ -90,6 +90,7 @@ fn copy(from: &Database, to: &Path, in_time: impl Fn() -> bool) -> Result<bool, 
     Ok(copy_table(&snapshot, &to, ENTRIES, &in_time)?
         && copy_table(&snapshot, &to, EXPIRY, &in_time)?
         && copy_table(&snapshot, &to, NOTES, &in_time)?
+        && copy_table(&snapshot, &to, AUTHORS, &in_time)?
         && copy_table(&snapshot, &to, META, &in_time)?)
 }
 

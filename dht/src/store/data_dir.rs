@@ -15,8 +15,10 @@ use std::path::{Path, PathBuf};
 use crate::OpenError;
 
 /// The layout this version writes, and the newest it reads. 1 had no notes, and nothing that was signed;
-/// its folders are taken over as they are opened.
-const FORMAT: u32 = 2;
+/// 2 did not count what authors have. Their folders are taken over as they are opened.
+const FORMAT: u32 = 3;
+/// The first layout that counts what authors have.
+const COUNTS_AUTHORS: u32 = 3;
 const FORMAT_PREFIX: &str = "supernode data format ";
 
 /// A data directory, locked for this process as long as the value lives.
@@ -48,6 +50,11 @@ impl DataDir {
     /// Whether it was in use before, so that everything has to be there.
     pub(crate) const fn is_complete(&self) -> bool {
         self.format.is_some()
+    }
+
+    /// Whether what authors have was counted by whoever used it last.
+    pub(super) fn counts_authors(&self) -> bool {
+        self.format.is_some_and(|format| format >= COUNTS_AUTHORS)
     }
 
     /// Where the entries are.
@@ -167,9 +174,9 @@ mod tests {
     #[test]
     fn a_newer_folder_is_refused_and_not_touched() {
         let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("format"), "supernode data format 3\n").unwrap();
+        fs::write(dir.path().join("format"), "supernode data format 4\n").unwrap();
         let error = DataDir::open(dir.path()).unwrap_err();
-        assert!(matches!(error, OpenError::TooNew { found: 3, ours: 2, .. }), "{error}");
+        assert!(matches!(error, OpenError::TooNew { found: 4, ours: 3, .. }), "{error}");
         let files: Vec<_> = fs::read_dir(dir.path()).unwrap().collect();
         assert_eq!(files.len(), 1, "nothing was added");
     }

@@ -24,6 +24,9 @@ pub(super) const EXPIRY: TableDefinition<&[u8; EXPIRY_KEY_LEN], ()> =
 /// Notes about places: when it was kept, on the timeline (8 bytes, little-endian), and what.
 pub(super) const NOTES: TableDefinition<&[u8; base::Place::LEN], &[u8]> =
     TableDefinition::new("notes");
+/// What each author's entries take, in bytes: see [`super::Bounds::author`].
+pub(super) const AUTHORS: TableDefinition<&[u8; base::PublicKey::LEN], u64> =
+    TableDefinition::new("authors");
 /// What is known of the whole: `mark` and `totals`.
 pub(super) const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
 

@@ -1,29 +1,31 @@
 //! The durable store: `redb`, written by one thread in groups, read by everybody.
 
+use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use base::{Entry, EntryId, Place};
-use redb::ReadableDatabase;
+use base::{Entry, EntryId, Place, PublicKey, Signed};
+use redb::{ReadableDatabase, ReadableTable};
 use tokio::sync::{Semaphore, oneshot};
 
 use super::compact;
 use super::data_dir::DataDir;
-use super::database::{ENTRIES, EXPIRY, EntryFile, META, NOTES};
+use super::database::{AUTHORS, ENTRIES, EXPIRY, EntryFile, META, NOTES};
 use super::digest::{Digest, Sketched};
 use super::digest_index::fingerprint;
 use super::queue::{
     ApplyOperation, NOTE_SHARE, NoteOperation, Operation, QUEUE_BYTES, Queue, share_of,
 };
 use super::record::{Record, RowKey, RowRange, id_of, place_of, row_range, rows_of_places};
+use super::rules::author_cost;
 use super::shared::{Counters, Shared};
 use super::timeline::{Mark, Timeline};
 use super::writer::Writer;
 use super::{
-    Applied, IdRange, ListLimit, Listed, NOTE_LIFE_MS, Note, Outline, Pending, Scanned, Store,
-    StoreError, Totals, is_empty,
+    Applied, Bounds, IdRange, ListLimit, Listed, NOTE_LIFE_MS, Note, Outline, Pending, Scanned,
+    Store, StoreError, Totals, is_empty,
 };
 use crate::prefix::Prefix;
 use crate::{Clock, OpenError};
@@ -73,7 +75,7 @@ impl DiskStore {
         dir.check_complete()?;
         compact::clean_up(&dir.entries());
         let file = EntryFile::open(dir.entries(), options.cache_bytes, !dir.is_complete())?;
-        let (mark, totals) = read_meta(&file)?;
+        let (mark, totals) = read_meta(&file, !dir.counts_authors())?;
         let timeline = Timeline::start(mark, clock.read());
         let shared = Arc::new(Shared {
             file,
@@ -120,14 +122,14 @@ impl Store for DiskStore {
         &self,
         place: Place,
         entry: Entry,
-        values: usize,
+        bounds: Bounds,
     ) -> Pending<Result<Applied, StoreError>> {
         let (shared, room) = (Arc::clone(&self.shared), Arc::clone(&self.room));
         Box::pin(async move {
             let share = room.acquire_many_owned(share_of(&entry)).await;
             let share = share.map_err(|_| StoreError::Closed)?;
             let (reply, answer) = oneshot::channel();
-            let operation = ApplyOperation { place, entry, values, reply, _share: share };
+            let operation = ApplyOperation { place, entry, bounds, reply, _share: share };
             shared.queue.push(Operation::Apply(operation))?;
             answer.await.unwrap_or(Err(StoreError::Closed))
         })
@@ -260,20 +262,24 @@ fn to_entry(key: &RowKey, record: Record<'_>, now: u64) -> Option<Entry> {
 }
 
 /// How many tables there are.
-const TABLES: usize = 4;
+const TABLES: usize = 5;
 
 /// What the last commit left: the mark of the timeline and the counts. Makes the tables of a new
-/// file, so that readers find them.
-fn read_meta(file: &EntryFile) -> Result<(Option<Mark>, Totals), OpenError> {
+/// file, so that readers find them; and counts what authors have in one that an older version left.
+fn read_meta(file: &EntryFile, count_authors: bool) -> Result<(Option<Mark>, Totals), OpenError> {
     let read = |database: &redb::Database| {
         let tables = || Ok::<_, redb::Error>(database.begin_read()?.list_tables()?.count());
-        // A file of format 1 has no notes yet.
-        if tables()? < TABLES {
+        // A file of format 1 has no notes yet, one of format 2 has not counted authors.
+        if count_authors || tables()? < TABLES {
             let transaction = database.begin_write()?;
             transaction.open_table(ENTRIES)?;
             transaction.open_table(EXPIRY)?;
             transaction.open_table(NOTES)?;
             transaction.open_table(META)?;
+            transaction.open_table(AUTHORS)?;
+            if count_authors {
+                count_all(&transaction)?;
+            }
             transaction.commit()?;
         }
         let snapshot = database.begin_read()?;
@@ -286,6 +292,26 @@ fn read_meta(file: &EntryFile) -> Result<(Option<Mark>, Totals), OpenError> {
         path: file.path().to_owned(),
         detail: error.to_string(),
     })
+}
+
+/// Counts anew what every author's entries take.
+fn count_all(transaction: &redb::WriteTransaction) -> Result<(), redb::Error> {
+    let mut counts: HashMap<PublicKey, u64> = HashMap::new();
+    for row in transaction.open_table(ENTRIES)?.iter()? {
+        let (key, record) = row?;
+        let entry =
+            Record::decode(record.value()).and_then(|record| to_entry(key.value(), record, 0));
+        let Some(entry) = entry else { continue };
+        if let Some(author) = entry.as_signed().map(Signed::author) {
+            *counts.entry(author).or_default() += author_cost(&entry);
+        }
+    }
+    let mut authors = transaction.open_table(AUTHORS)?;
+    authors.retain(|_, _| false)?;
+    for (author, used) in counts {
+        authors.insert(author.as_bytes(), used)?;
+    }
+    Ok(())
 }
 
 impl Note {

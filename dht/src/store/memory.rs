@@ -1,5 +1,6 @@
 //! A store that forgets everything when it is dropped: for `--ephemeral` nodes and tests.
 
+mod authors;
 mod counts;
 mod expiry;
 mod held;
@@ -8,10 +9,11 @@ use std::collections::{BTreeMap, btree_map};
 use std::future::ready;
 use std::ops::{RangeBounds, RangeInclusive};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base::{Entry, EntryId, Place};
 
+use self::authors::Authors;
 use self::counts::Counts;
 use self::expiry::ExpiryIndex;
 use self::held::Held;
@@ -20,8 +22,8 @@ use super::digest::{Digest, Sketched};
 use super::rules::{Decision, Usage, decide};
 use super::timeline::Timeline;
 use super::{
-    Applied, IdRange, ListLimit, Listed, NOTE_LIFE_MS, NoRoom, Note, Outline, Pending, Scanned,
-    Store, StoreError, Totals,
+    Applied, Bounds, IdRange, ListLimit, Listed, NOTE_LIFE_MS, NoRoom, Note, Outline, Pending,
+    Scanned, Store, StoreError, Totals,
 };
 use crate::Clock;
 use crate::prefix::Prefix;
@@ -77,13 +79,16 @@ struct Shelf {
     places: BTreeMap<Place, Vec<Held>>,
     expiry: ExpiryIndex,
     counts: Counts,
+    authors: Arc<Authors>,
 }
 
 impl MemoryStore {
     /// An empty store.
     pub fn new(options: MemoryOptions, clock: impl Clock) -> MemoryStore {
         let timeline = Timeline::start(None, clock.read());
-        let shelves = std::array::from_fn(|_| Mutex::default());
+        let authors = Arc::new(Authors::default());
+        let shelf = |_| Mutex::new(Shelf { authors: Arc::clone(&authors), ..Shelf::default() });
+        let shelves = std::array::from_fn(shelf);
         let size = AtomicUsize::new(0);
         MemoryStore {
             clock: Box::new(clock),
@@ -160,7 +165,7 @@ impl MemoryStore {
         &self,
         place: Place,
         arriving: &Entry,
-        values: usize,
+        bounds: Bounds,
     ) -> Result<Applied, StoreError> {
         let now = self.now();
         let room = self.check_room(arriving).or_else(|_| {
@@ -170,7 +175,7 @@ impl MemoryStore {
         });
         self.change(&mut self.shelf(&place), |shelf| {
             shelf.sweep(now);
-            shelf.apply(place, arriving, now, (values, room))
+            shelf.apply(place, arriving, now, (bounds, room))
         })
     }
 }
@@ -180,9 +185,9 @@ impl Store for MemoryStore {
         &self,
         place: Place,
         entry: Entry,
-        values: usize,
+        bounds: Bounds,
     ) -> Pending<Result<Applied, StoreError>> {
-        Box::pin(ready(self.apply_now(place, &entry, values)))
+        Box::pin(ready(self.apply_now(place, &entry, bounds)))
     }
 
     fn list(&self, place: &Place, range: IdRange, limit: ListLimit) -> Result<Listed, StoreError> {
@@ -321,24 +326,27 @@ impl Shelf {
         place: Place,
         arriving: &Entry,
         now: u64,
-        (values, room): (usize, Result<(), NoRoom>),
+        (bounds, room): (Bounds, Result<(), NoRoom>),
     ) -> Result<Applied, StoreError> {
-        let Shelf { places, expiry, counts } = self;
+        let Shelf { places, expiry, counts, authors } = self;
         let mut slot = places.entry(place);
         let (mut held, mut usage) = (None, Usage::default());
         if let btree_map::Entry::Occupied(entries) = &mut slot {
             let entries = entries.get_mut();
-            expire(&place, entries, counts, now);
+            expire(&place, entries, (counts, authors), now);
             entries
                 .iter()
                 .for_each(|held| usage.replace(None, Some((held.cost(), held.is_live()))));
             held = find(entries, arriving.id()).ok().map(|at| entries[at].to_entry(now));
         }
-        let (new, applied) = match decide(arriving, held.as_ref(), usage, values)? {
+        let (new, applied) = match decide(arriving, held.as_ref(), usage, bounds.values)? {
             Decision::Write(applied) => {
                 if arriving.is_live() {
                     room.map_err(StoreError::OverCapacity)?;
                 }
+                authors
+                    .replace(arriving, held.as_ref(), bounds.author)
+                    .map_err(StoreError::OverCapacity)?;
                 (Held::new(arriving, now), applied)
             }
             Decision::Shorten(life, applied) => {
@@ -366,7 +374,7 @@ impl Shelf {
         for _ in 0..SWEEP_MAX {
             let Some(place) = self.expiry.pop_due(now) else { return };
             if let btree_map::Entry::Occupied(mut entries) = self.places.entry(place) {
-                expire(&place, entries.get_mut(), &mut self.counts, now);
+                expire(&place, entries.get_mut(), (&mut self.counts, &self.authors), now);
                 if entries.get().is_empty() {
                     entries.remove();
                 }
@@ -389,11 +397,17 @@ impl Shelf {
 }
 
 /// Removes what has expired from a place's entries.
-fn expire(place: &Place, entries: &mut Vec<Held>, counts: &mut Counts, now: u64) {
+fn expire(
+    place: &Place,
+    entries: &mut Vec<Held>,
+    (counts, authors): (&mut Counts, &Authors),
+    now: u64,
+) {
     entries.retain(|held| {
         let alive = held.deadline > now;
         if !alive {
             counts.subtract(place, held);
+            authors.expired(held, now);
         }
         alive
     });
@@ -405,7 +419,6 @@ fn find(entries: &[Held], id: EntryId) -> Result<usize, usize> {
 
 #[cfg(test)]
 mod tests {
-    use base::limits::ENTRIES_PER_KEY_MAX;
     use base::{Key, Lifetime, SecretTag, Value, Version};
 
     use super::*;
@@ -424,7 +437,7 @@ mod tests {
             let value = Value::new("v").unwrap();
             let life = Lifetime::from_millis(86_400_000 + version);
             let put = Entry::live(value, SecretTag::NONE, Version::new(version), life);
-            store.apply_now(place, &put, ENTRIES_PER_KEY_MAX).unwrap();
+            store.apply_now(place, &put, Bounds::USUAL).unwrap();
         }
         assert!(!store.shelf(&place).expiry.is_too_long(1));
         assert_eq!(store.totals().live, 1);
@@ -440,7 +453,7 @@ mod tests {
             let life = Lifetime::from_millis(1000);
             let value = Value::new("v").unwrap();
             let entry = Entry::live(value, SecretTag::NONE, Version::new(1), life);
-            store.apply_now(place, &entry, ENTRIES_PER_KEY_MAX)
+            store.apply_now(place, &entry, Bounds::USUAL)
         };
         let stored = (0..).position(|n| put(n).is_err()).unwrap();
         assert!((90..100).contains(&stored));
@@ -459,12 +472,12 @@ mod tests {
             Entry::live(value, SecretTag::NONE, Version::new(version), life)
         };
         for text in ["a", "b"] {
-            store.apply_now(place, &put(text, 1), ENTRIES_PER_KEY_MAX).unwrap();
+            store.apply_now(place, &put(text, 1), Bounds::USUAL).unwrap();
         }
-        let refused = store.apply_now(place, &put("a longer one", 1), ENTRIES_PER_KEY_MAX);
+        let refused = store.apply_now(place, &put("a longer one", 1), Bounds::USUAL);
         assert_eq!(refused, Err(StoreError::OverCapacity(NoRoom::Memory)));
         let removal = Entry::removal(put("a", 1).id(), None, Version::new(2)).unwrap();
-        let removed = store.apply_now(place, &removal, ENTRIES_PER_KEY_MAX);
+        let removed = store.apply_now(place, &removal, Bounds::USUAL);
         assert_eq!(removed, Ok(Applied::Stored { was_live: true }));
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use base::{Entry, Place};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::{Applied, StoreError};
+use super::{Applied, Bounds, StoreError};
 
 /// Most bytes of entries waiting to be written: some 256 of the largest, or 1.6 s of a slow disk.
 pub(super) const QUEUE_BYTES: u32 = 16 * 1024 * 1024;
@@ -28,8 +28,7 @@ pub(super) enum Operation {
 pub(super) struct ApplyOperation {
     pub(super) place: Place,
     pub(super) entry: Entry,
-    /// How many values the place may have, if this is a new one.
-    pub(super) values: usize,
+    pub(super) bounds: Bounds,
     pub(super) reply: oneshot::Sender<Result<Applied, StoreError>>,
     /// Its share of [`QUEUE_BYTES`], given back when the operation is done.
     pub(super) _share: OwnedSemaphorePermit,

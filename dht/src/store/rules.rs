@@ -3,7 +3,7 @@
 use base::limits::{BYTES_PER_KEY_MAX, ENTRIES_PER_KEY_MAX};
 use base::{Entry, Lifetime, Verdict, Version};
 
-use super::{Applied, NoRoom, StoreError};
+use super::{Applied, NoRoom, OVERHEAD, StoreError};
 
 /// By how much the lives of two copies may differ for what messages took, in milliseconds.
 const ON_THE_WAY_MS: u64 = 250;
@@ -93,6 +93,25 @@ fn check_room(arriving: &Entry, held: Option<&Entry>, usage: Usage) -> Result<()
         return Err(NoRoom::KeyBytes);
     }
     Ok(())
+}
+
+/// What the bytes of an author come to, with the one copy in place of the other, if they may. What is there may
+/// always be removed, and give way to what is no longer.
+pub(super) fn author_bytes(
+    arriving: &Entry,
+    held: Option<&Entry>,
+    used: u64,
+    most: u64,
+) -> Result<u64, NoRoom> {
+    let (new, old) = (author_cost(arriving), held.map_or(0, author_cost));
+    let after = used.saturating_sub(old).saturating_add(new);
+    let is_removal = !arriving.is_live() && held.is_some();
+    if after > most && new > old && !is_removal { Err(NoRoom::Author(used)) } else { Ok(after) }
+}
+
+/// What an entry costs its author.
+pub(super) fn author_cost(entry: &Entry) -> u64 {
+    (entry.cost() + OVERHEAD) as u64
 }
 
 impl Usage {
