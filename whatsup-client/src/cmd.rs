@@ -166,7 +166,7 @@ pub enum Command {
     Follow(follow::FollowArgs),
     /// Follow people no more
     Unfollow(follow::UnfollowArgs),
-    /// See nothing more of somebody: in feeds, messages and calls; on all your devices
+    /// See nothing more of somebody: in feeds, searches and messages; on all your devices
     Block(block::Block),
     /// Take a block back
     Unblock(block::Unblock),
