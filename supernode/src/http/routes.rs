@@ -174,7 +174,7 @@ fn refuse_body(
     let (reason, mut response) = match error {
         BodyError::TooLarge => ("too large", too_large()),
         BodyError::TooSlow => {
-            let text = "the body did not arrive in time\n";
+            let text = "the body did not arrive within 10 s for each 256 KiB\n";
             ("too slow", (StatusCode::REQUEST_TIMEOUT, text).into_response())
         }
         BodyError::NoRoom => ("no memory", busy()),
