@@ -1,4 +1,4 @@
-//! [`Head`]: the newest of what a person shares, in one entry, so that a feed of fifty people is fifty gets and
+//! [`HeadBody`]: the newest of what a person shares, in one entry, so that a feed of fifty people is fifty gets and
 //! fifty signatures. It is made from the list of the person's posts, which is what counts.
 
 use base::limits::LIST_VALUE_MAX;

@@ -35,10 +35,10 @@ pub struct Person {
 /// What a founder says a community is: the body of the founder's entry.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub struct Description {
-    /// At most [`TITLE_MAX`] bytes.
+    /// At most 100 bytes.
     #[prost(string, tag = "1")]
     pub title: String,
-    /// At most [`TEXT_MAX`] bytes.
+    /// At most 4,000 bytes.
     #[prost(string, tag = "2")]
     pub text: String,
     /// The founder's name.

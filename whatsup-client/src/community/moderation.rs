@@ -53,7 +53,7 @@ pub struct Act {
     /// What was decided.
     #[prost(enumeration = "Verdict", tag = "3")]
     pub verdict: i32,
-    /// Why, for all to read; at most [`REASON_MAX`] bytes.
+    /// Why, for all to read; at most 300 bytes.
     #[prost(string, tag = "4")]
     pub reason: String,
     /// One more than the highest about the subject that its author saw.
