@@ -17,12 +17,11 @@ mod script;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use super::Request;
-use super::lan::Cable;
 use crate::checks::Checks;
 use crate::choice::Choice;
 use crate::cluster::{Cluster, Shape};
@@ -44,7 +43,9 @@ const PEOPLE_PER_COMMUNITY: usize = 10;
 const POSTS_PER_VOTE: usize = 6;
 /// From one kill to the next, and how long the halls are apart, if not said.
 const KILL_EVERY: Duration = Duration::from_secs(4);
-const APART: Duration = Duration::from_secs(20);
+const APART: Duration = Duration::from_secs(12);
+/// How long somebody tries what does not work, beside the time the halls are apart.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Size {
     fn of(request: &Request) -> Size {
@@ -71,7 +72,8 @@ pub(super) fn run(request: &Request) -> Result<usize> {
     let http = cluster.http();
     let every = request.size.seconds.map_or(KILL_EVERY, |s| Duration::from_secs(s.into()));
     let (runtime, mut checks) = (Runtime::new()?, Checks::default());
-    let party = Party::new(Script::new(request.seed, Size::of(request)), &[http.clone(), http])?;
+    let script = Script::new(request.seed, Size::of(request));
+    let party = Party::new(script, &[http.clone(), http], PATIENCE)?;
     let mut evening = Evening { party, runtime, began: Instant::now() };
     evening.arrive(&mut checks)?;
     let kills = Kills::start(cluster, choice, every);
@@ -97,16 +99,23 @@ pub(super) fn inside(dir: &Path, request: &Request) -> Result<()> {
     let apart = request.size.seconds.map_or(APART, |s| Duration::from_secs(s.into()));
     let mut halls = Halls::open(NODES, dir)?;
     let (runtime, mut checks) = (Runtime::new()?, Checks::default());
-    let party = Party::new(Script::new(request.seed, Size::of(request)), &halls.http())?;
+    let script = Script::new(request.seed, Size::of(request));
+    let party = Party::new(script, &halls.http(), apart + PATIENCE)?;
     let mut evening = Evening { party, runtime, began: Instant::now() };
     evening.arrive(&mut checks)?;
-    let cable: &Cable = halls.cable();
-    cable.cut()?;
-    let parted = Instant::now();
+    halls.cable().cut()?;
     evening.say("the halls are apart");
-    evening.spend(&mut checks)?;
-    std::thread::sleep(apart.saturating_sub(parted.elapsed()));
-    halls.cable().mend()?;
+    // What a half has no copy of, its people have to wait for.
+    std::thread::scope(|scope| {
+        let cable = halls.cable();
+        let mended = scope.spawn(move || {
+            std::thread::sleep(apart);
+            cable.mend()
+        });
+        let spent = evening.spend(&mut checks);
+        mended.join().map_err(|_| anyhow!("the thread that mends panicked"))??;
+        spent
+    })?;
     evening.say("the halls are joined again");
     halls.meet()?;
     evening.compare(&mut checks)?;

@@ -24,8 +24,7 @@ use super::script::Script;
 
 /// People who do something at a time.
 const AT_ONCE: usize = 12;
-/// How long somebody tries what does not work, and how long between two tries.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Between two tries of what does not work.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// The people, and what they did.
@@ -36,6 +35,7 @@ pub(super) struct Party {
     polls: Vec<Mutex<Option<ThingId>>>,
     model: Mutex<Model>,
     again: AtomicUsize,
+    patience: Duration,
 }
 
 /// One of them.
@@ -47,8 +47,13 @@ pub(super) struct Guest {
 }
 
 impl Party {
-    /// People at the super-nodes of two halls, in turns.
-    pub(super) fn new(script: Script, http: &[Vec<SocketAddr>; 2]) -> Result<Party> {
+    /// People at the super-nodes of two halls, in turns. `patience` is how long each of them tries what does
+    /// not work.
+    pub(super) fn new(
+        script: Script,
+        http: &[Vec<SocketAddr>; 2],
+        patience: Duration,
+    ) -> Result<Party> {
         let guest = |(number, guest): (usize, &super::script::Guest)| {
             let hall = number % http.len();
             let mut nodes = http[hall].clone();
@@ -69,6 +74,7 @@ impl Party {
             script,
             model: Mutex::default(),
             again: AtomicUsize::new(0),
+            patience,
         })
     }
 
@@ -279,7 +285,7 @@ impl Party {
         F: Future<Output = Result<T, E>>,
         E: std::error::Error + Send + Sync + 'static,
     {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + self.patience;
         loop {
             match act().await {
                 Ok(done) => return Ok(done),
