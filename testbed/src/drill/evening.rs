@@ -78,11 +78,12 @@ pub(super) fn run(request: &Request) -> Result<usize> {
     evening.arrive(&mut checks)?;
     let kills = Kills::start(cluster, choice, every);
     let spent = evening.spend(&mut checks);
-    let (cluster, killed) = kills.stop()?;
+    let (mut cluster, killed) = kills.stop()?;
     spent?;
     println!("  {killed} super-nodes were killed meanwhile, and started again");
     evening.compare(&mut checks)?;
-    cluster.stop()?;
+    // How they stop is another drill's.
+    cluster.kill9_all()?;
     checks.finish()
 }
 
