@@ -16,9 +16,12 @@ async fn those_with_the_passphrase_share_values_and_others_are_told_what_to_do()
     let second = open(Some("five random words of ours")).await;
     assert_eq!(second.join(first.listening_on()).await, Ok(first.id()));
     // Who was joined learns of it a moment later.
-    while first.status().replicas < 2 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let learns = async {
+        while first.status().replicas < 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), learns).await.expect("it learns of the other");
     let key = Key::new("greeting").unwrap();
     let value = Value::new("hello").unwrap();
     let receipt = first.put(&key, value.clone(), SecretTag::NONE, Ttl::MAX).await.unwrap();
