@@ -4,7 +4,7 @@ use crate::limits::VERSION_JUMP_MAX;
 
 /// A Lamport counter (Lamport 1978): laptops at an event have no common clock, so an operation
 /// counts as later than every operation its author could have seen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Version(u64);
 
 impl Version {

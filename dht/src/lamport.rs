@@ -9,8 +9,10 @@ use base::limits::VERSION_JUMP_MAX;
 /// ([`VERSION_JUMP_MAX`]), whatever versions some entries have been driven to.
 pub(crate) const OBSERVED_MAX: u64 = VERSION_JUMP_MAX / 2;
 
-/// Hands out versions, each above all it handed out or was shown before. Starts at zero with every
-/// start of the node: a replica that has seen more answers *stale*, and one retry catches up.
+/// Hands out versions, each above all it handed out or was shown before. It starts at zero and is shown what
+/// the node's store held before ([`crate::store::Store::newest`]): when all of an overlay starts again and
+/// few have come back, an old removal that one of the others kept must not win over what these write. Else a
+/// replica that has seen more answers *stale*, and one retry catches up.
 #[derive(Debug, Default)]
 pub(crate) struct LamportClock(AtomicU64);
 

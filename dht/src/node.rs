@@ -130,6 +130,8 @@ impl Node {
     /// Runs `act` with what an operation sees of this node.
     pub(crate) fn with_context<T>(&self, act: impl FnOnce(&Context<'_>) -> T) -> T {
         let view = self.view.load();
+        // What was held before this start.
+        self.lamport.observe(self.store.newest());
         act(&Context {
             now: self.now(),
             view: &view,

@@ -272,7 +272,7 @@ async fn take(node: &Node, entries: Vec<(Place, Entry)>) -> Result<u64, StoreErr
     let mut writes = FuturesUnordered::new();
     for (place, entry) in entries {
         // Nobody else's entries are taken, whoever offers them.
-        if view.keeps(&place, NEAR) {
+        if view.copies(&place, NEAR) {
             node.observe(&entry);
             let signed = entry.as_signed().is_some().then(|| entry.clone());
             let applied = node.store.apply_within(place, entry, Bounds::REPAIR);

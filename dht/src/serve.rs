@@ -129,7 +129,7 @@ fn refuse_write(node: &Node, place: &Place, repair: bool) -> Option<Reply> {
         return Some(Reply::refused(Refusal::Later, "this super-node is stopping; try again"));
     }
     let view = node.view.load();
-    let keeps = view.keeps(place, if repair { NEAR } else { REPLICAS });
+    let keeps = if repair { view.copies(place, NEAR) } else { view.keeps(place, REPLICAS) };
     (!keeps).then(|| Reply::NotMine(view.closer(place)))
 }
 

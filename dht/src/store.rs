@@ -126,6 +126,10 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::Failed`] when the disk does not give it back.
     fn note(&self, place: &Place) -> Result<Option<Note>, StoreError>;
 
+    /// The highest version, of entries nobody signed, of what was held at the start, as far as that was read
+    /// since, and perhaps of what came later: below what a node that starts again should not begin.
+    fn newest(&self) -> Version;
+
     /// Counts over everything held.
     fn totals(&self) -> Totals;
 

@@ -263,6 +263,28 @@ async fn what_an_author_has_is_known_after_a_restart_and_after_an_older_version(
 }
 
 #[tokio::test]
+async fn the_newest_version_is_known_after_a_restart() {
+    let (dir, clock) = (tempfile::tempdir().unwrap(), clock());
+    let store = open(&dir, &clock);
+    let put = |version| {
+        let value = Value::new("v").unwrap();
+        Entry::live(value, SecretTag::NONE, Version::new(version), life(DAY))
+    };
+    store.apply(place("a"), put(700)).await.unwrap();
+    let removal = Entry::removal(put(1).id(), None, Version::new(900)).unwrap();
+    store.apply(place("b"), removal).await.unwrap();
+    store.apply(place("c"), put(800)).await.unwrap();
+    // Those count for their author alone.
+    store.apply(place("d"), signed("d", 5000)).await.unwrap();
+    drop(store);
+    let store = open(&dir, &clock);
+    while store.digest(&Prefix::everything()).is_none() {
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+    assert_eq!(store.newest(), Version::new(900));
+}
+
+#[tokio::test]
 async fn tidying_gives_half_free_space_back_and_keeps_every_entry() {
     let (dir, clock) = (tempfile::tempdir().unwrap(), clock());
     let disk = Arc::new(open(&dir, &clock));

@@ -77,22 +77,23 @@ pub(crate) struct Reconcile {
     knows_sketches: bool,
     /// Whether to go on however little comes of it.
     thorough: bool,
+    /// How many of the ranges it began with were not compared yet: those are no sign that little comes of it.
+    unseen: usize,
     fruitless: usize,
 }
 
 impl Reconcile {
     /// Compares these ranges, the first ones first.
     pub(crate) fn new(ranges: Vec<Prefix>, thorough: bool) -> Reconcile {
-        // Deeper ranges have no digests of their own, and next to nothing in them.
-        let (deep, open): (Vec<_>, Vec<_>) =
-            ranges.into_iter().partition(|range| range.bits() > LEAF_BITS);
+        debug_assert!(ranges.iter().all(|range| range.bits() <= LEAF_BITS));
         Reconcile {
-            open: open.into_iter().map(|range| (range, 0)).collect(),
+            unseen: ranges.len(),
+            open: ranges.into_iter().map(|range| (range, 0)).collect(),
             compared: Vec::new(),
             sketches: VecDeque::new(),
             asked: Vec::new(),
             found: Vec::new(),
-            lacking: deep.into_iter().map(|range| (range, FEW)).collect(),
+            lacking: Vec::new(),
             knows_sketches: true,
             thorough,
             fruitless: 0,
@@ -121,7 +122,9 @@ impl Reconcile {
         if self.compared.is_empty() {
             return Step::Done;
         }
-        self.fruitless += self.compared.len();
+        let first = self.compared.len().min(self.unseen);
+        self.unseen -= first;
+        self.fruitless += self.compared.len() - first;
         Step::Compare(self.compared.iter().map(|(range, _)| *range).collect())
     }
 

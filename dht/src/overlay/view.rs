@@ -8,6 +8,7 @@ use base::limits::REPLICAS;
 use base::{NodeId, Place};
 
 use super::peer::Peer;
+use super::share::resolution;
 use super::subtree::around;
 use crate::prefix::{Prefix, head, shared_bits};
 use crate::wire::{Contact, REFERRAL_MAX};
@@ -268,6 +269,32 @@ impl View {
     /// Whether this node is among the `count` closest to `place`.
     pub(crate) fn keeps(&self, place: &Place, count: usize) -> bool {
         self.rank(place, &self.me.place) < count
+    }
+
+    /// How many members surely are closer to `place` than the one at `of` is: in the first bits, of which
+    /// [`crate::overlay::share`] says how many count where so many keep a place.
+    pub(crate) fn coarse_rank(&self, place: &Place, of: &Place, count: usize) -> usize {
+        let target = head(place);
+        // How many bits those share with the place that share the most, one more than keep it.
+        let mut most = vec![None; count + 1];
+        for member_head in &self.heads {
+            let shared = Some((member_head ^ target).leading_zeros() as usize);
+            if most[count] < shared {
+                let at = most.partition_point(|other| *other >= shared);
+                most[at..].rotate_right(1);
+                most[at] = shared;
+            }
+        }
+        let bits = resolution(most[count].map_or(0, |shared| shared + 1));
+        let distance = |head: u128| (head ^ target) >> (u128::BITS as usize - bits);
+        let limit = distance(head(of));
+        self.heads.iter().filter(|head| distance(**head) < limit).count()
+    }
+
+    /// Whether this node keeps copies of what is at `place`, as one of the `count` closest or as close as
+    /// these in the bits that count.
+    pub(crate) fn copies(&self, place: &Place, count: usize) -> bool {
+        self.coarse_rank(place, &self.me.place, count) < count
     }
 
     /// Members closer to `place` than this node: whom to ask instead.

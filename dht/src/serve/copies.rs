@@ -88,7 +88,7 @@ fn pulled(node: &Node, from: NodeId, wanted: Pull) -> Reply {
     let Some(asker) = view.member(&from) else { return unknown() };
     let asker = asker.peer.place;
     // The asker decides what it keeps; it may know already that somebody is gone.
-    let is_theirs = |place: &Place| view.rank(place, &asker) < NEAR + 2;
+    let is_theirs = |place: &Place| view.coarse_rank(place, &asker, NEAR) < NEAR + 2;
     let Pull { ranges, after, mut have, mut want } = wanted;
     have.sort_unstable();
     want.sort_unstable();

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use base::{Entry, EntryId, Place};
+use base::{Entry, EntryId, Place, Version};
 use tokio::time::sleep;
 
 use super::machine::Machine;
@@ -174,6 +174,10 @@ impl Store for Mounted {
 
     fn sketch(&self, prefix: &Prefix, symbols: usize) -> Option<Sketched> {
         self.inner.store.sketch(prefix, symbols)
+    }
+
+    fn newest(&self) -> Version {
+        self.inner.store.newest()
     }
 
     fn totals(&self) -> Totals {

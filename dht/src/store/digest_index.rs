@@ -29,6 +29,8 @@ pub(super) struct RowChange {
 #[derive(Debug, Default)]
 pub(super) struct DigestIndex {
     digests: Digests,
+    /// The highest version, of entries nobody signed, of the rows read.
+    newest: Version,
     made: Made,
 }
 
@@ -61,6 +63,11 @@ impl DigestIndex {
         matches!(self.made, Made::Everything)
     }
 
+    /// The highest version, of entries nobody signed, of the rows read so far.
+    pub(super) fn newest(&self) -> Version {
+        self.newest
+    }
+
     /// Takes note of what a commit changed. Rows that were not read yet will be as they are then.
     pub(super) fn commit(&mut self, changes: &[RowChange]) {
         for change in changes {
@@ -91,7 +98,7 @@ impl DigestIndex {
         };
         let end = std::ops::Bound::Unbounded::<&[u8; ROW_KEY_LEN]>;
         let rows = table.range::<&RowKey>((after, end))?;
-        let (mut count, mut last) = (0, None);
+        let (mut count, mut last, mut newest) = (0, None, self.newest);
         // Nothing is counted of a part that cannot be read to its end.
         let mut part = Vec::with_capacity(PART);
         for row in rows.take(PART) {
@@ -100,8 +107,10 @@ impl DigestIndex {
             last = Some(*key.value());
             if let Some(record) = Record::decode(record.value()) {
                 part.push((*key.value(), record.version, record.is_live()));
+                newest = newest.max(record.lamport().unwrap_or(Version::ZERO));
             }
         }
+        self.newest = newest;
         for (row, version, live) in part {
             self.digests.add(&place_of(&row), fingerprint(&row, version, live));
         }

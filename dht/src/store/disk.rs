@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use base::{Entry, EntryId, Place, PublicKey, Signed};
+use base::{Entry, EntryId, Place, PublicKey, Signed, Version};
 use redb::{ReadableDatabase, ReadableTable};
 use tokio::sync::{Semaphore, oneshot};
 
@@ -206,6 +206,10 @@ impl Store for DiskStore {
 
     fn sketch(&self, prefix: &Prefix, symbols: usize) -> Option<Sketched> {
         self.shared.digests().sketch(prefix, symbols)
+    }
+
+    fn newest(&self) -> Version {
+        self.shared.counters.newest()
     }
 
     fn totals(&self) -> Totals {

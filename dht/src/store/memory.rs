@@ -8,10 +8,10 @@ mod held;
 use std::collections::{BTreeMap, btree_map};
 use std::future::ready;
 use std::ops::{RangeBounds, RangeInclusive};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use base::{Entry, EntryId, Place};
+use base::{Entry, EntryId, Place, Version};
 
 use self::authors::Authors;
 use self::counts::Counts;
@@ -62,6 +62,8 @@ pub struct MemoryStore {
     shelves: [Mutex<Shelf>; SHELVES],
     /// Memory used by all, as the capacity counts it.
     size: AtomicUsize,
+    /// See [`Store::newest`].
+    newest: AtomicU64,
     notes: Mutex<Notes>,
 }
 
@@ -96,6 +98,7 @@ impl MemoryStore {
             options,
             shelves,
             size,
+            newest: AtomicU64::default(),
             notes: Mutex::default(),
         }
     }
@@ -173,10 +176,14 @@ impl MemoryStore {
             self.totals();
             self.check_room(arriving)
         });
-        self.change(&mut self.shelf(&place), |shelf| {
+        let applied = self.change(&mut self.shelf(&place), |shelf| {
             shelf.sweep(now);
             shelf.apply(place, arriving, now, (bounds, room))
-        })
+        })?;
+        if let (Applied::Stored { .. }, Some(version)) = (applied, arriving.lamport()) {
+            self.newest.fetch_max(version.number(), Ordering::Relaxed);
+        }
+        Ok(applied)
     }
 }
 
@@ -271,6 +278,10 @@ impl Store for MemoryStore {
             all.add(&shelf.counts.digests.sketch(prefix, symbols)?);
         }
         Some(all)
+    }
+
+    fn newest(&self) -> Version {
+        Version::new(self.newest.load(Ordering::Relaxed))
     }
 
     fn totals(&self) -> Totals {

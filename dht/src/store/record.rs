@@ -146,6 +146,11 @@ impl<'a> Record<'a> {
         matches!(self.kind, LIVE | SIGNED)
     }
 
+    /// The version, if nobody signed the entry.
+    pub(super) fn lamport(&self) -> Option<Version> {
+        (!matches!(self.kind, SIGNED | SIGNED_REMOVAL)).then_some(self.version)
+    }
+
     /// What the entry costs its key's quota, as [`Entry::cost`] has it.
     pub(super) fn cost(&self) -> usize {
         match self.kind {

@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use base::Version;
+
 use super::Totals;
 use super::database::EntryFile;
 use super::digest_index::DigestIndex;
@@ -41,6 +43,7 @@ pub(super) struct Counters {
     pub(super) commits: AtomicU64,
     pub(super) committed_operations: AtomicU64,
     pub(super) commit_micros: AtomicU64,
+    newest: AtomicU64,
 }
 
 impl Counters {
@@ -62,6 +65,16 @@ impl Counters {
             committed_operations: load(&self.committed_operations),
             commit_micros: load(&self.commit_micros),
         }
+    }
+
+    /// See [`super::Store::newest`].
+    pub(super) fn newest(&self) -> Version {
+        Version::new(self.newest.load(Ordering::Relaxed))
+    }
+
+    /// Publishes that.
+    pub(super) fn set_newest(&self, version: Version) {
+        self.newest.store(version.number(), Ordering::Relaxed);
     }
 
     /// Publishes the counts that outlive the process.

@@ -132,7 +132,11 @@ impl Writer {
             return true;
         }
         match shared.file.with(|database| shared.digests().make_more(database)) {
-            Ok(()) => shared.digests().is_made(),
+            Ok(()) => {
+                let digests = shared.digests();
+                shared.counters.set_newest(digests.newest());
+                digests.is_made()
+            }
             Err(error) => {
                 self.recover(&error);
                 true

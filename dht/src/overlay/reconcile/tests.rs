@@ -43,8 +43,7 @@ impl Side {
     }
 
     fn digest(&self, range: &Prefix) -> Digest {
-        // Leaves are as deep as it goes.
-        self.digests.of(&Prefix::of(range.first(), range.bits().min(LEAF_BITS)))
+        self.digests.of(range)
     }
 
     /// As a store would do it.
@@ -203,7 +202,7 @@ proptest! {
         mine in prop::collection::btree_set(100_000..101_000u64, 0..250),
         theirs in prop::collection::btree_set(200_000..201_000u64, 0..250),
         changed in 0..300u64,
-        bits in 0..20usize,
+        bits in 0..=LEAF_BITS,
         at: u64,
         knows_sketches: bool,
         changes in prop::option::of(Just(300_000)),
@@ -318,6 +317,18 @@ fn one_that_gives_nothing_new_is_not_compared_with_for_ever() {
         assert!(run(&mut mine, &mut half, everything(), false, other).bytes < bound);
         assert!(run(&mut mine, &mut half, everything(), true, other).bytes > bound);
     }
+}
+
+#[test]
+fn all_ranges_are_compared_once_if_nothing_differs_in_most() {
+    let (mut mine, mut theirs) = (Side::of(0..10_000), Side::of(0..10_000));
+    theirs.put((0..10_000).max_by_key(|n| place(*n)).unwrap(), 2);
+    // More than what a comparison may be without news.
+    let ranges: Vec<Prefix> =
+        Prefix::everything().split(8).flat_map(|range| range.split(4)).collect();
+    assert!(ranges.len() > FRUITLESS_MAX);
+    run(&mut mine, &mut theirs, ranges, false, QUIET);
+    assert_eq!(mine.held, theirs.held);
 }
 
 #[test]
