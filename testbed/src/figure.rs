@@ -34,7 +34,7 @@ use validate::validate;
 /// All figures there are.
 pub(crate) const ALL: [u8; 5] = [8, 9, 10, 11, 12];
 /// Samples of each kind at each size.
-const SAMPLES: u32 = 100;
+const SAMPLES: u32 = 200;
 
 /// What all of them are told.
 #[derive(Debug, clap::Args)]

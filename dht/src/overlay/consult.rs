@@ -12,8 +12,7 @@ use base::{Place, Report, Standing, Told, standing};
 
 use super::Now;
 use super::operation::{Ask, Context, Operation, PATIENCE, RETRY, Wants};
-use super::targets::{TargetState, Targets};
-use super::write::QUORUM;
+use super::targets::{TargetState, Targets, keepers, quorum};
 use crate::DhtError;
 use crate::link::Lost;
 use crate::wire::{Refusal, Reply, Request};
@@ -85,9 +84,11 @@ impl Consult {
         }
         let answers = self.told.iter().filter(|(at, _)| chosen.contains(at));
         let told: Vec<Told> = answers.map(|(_, told)| told.clone()).collect();
-        let consulted = Consulted { told, replicas: chosen.len() };
+        // Who refers elsewhere may be one of them, and not know it yet.
+        let replicas = chosen.len().max(keepers(context.view));
+        let consulted = Consulted { told, replicas };
         let answered = consulted.told.len();
-        if answered == 0 || answered < QUORUM.min(chosen.len()) {
+        if answered < quorum(context.view) {
             // Replicas may have become others meanwhile: what has come is too little now, and nothing has to do.
             self.enough_at = None;
             return;

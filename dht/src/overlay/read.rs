@@ -1,7 +1,7 @@
 //! [`Read`]: part of a key's entries, merged from the answers of enough replicas.
 //!
 //! ```text
-//! ask QUORUM replicas ──► enough complete answers ──► merge, repair those that lack something
+//! ask a quorum of replicas ──► enough complete answers ──► merge, repair those that lack something
 //!        │  overdue, filling, lost: ask the next
 //!        └─ nobody left to ask, too few: all again, with whoever is there then; in the end "no quorum"
 //! ```
@@ -13,8 +13,7 @@ use base::{Entry, EntryId, NodeId, SignatureCache};
 
 use super::Now;
 use super::operation::{Ask, Context, Operation, PATIENCE, RETRY, Wants};
-use super::targets::{TargetState, Targets};
-use super::write::QUORUM;
+use super::targets::{Target, TargetState, Targets, keepers, quorum};
 use crate::DhtError;
 use crate::link::Lost;
 use crate::wire::{Get, LISTING_BYTES, LISTING_ENTRIES, Listing, Refusal, Reply, Request};
@@ -113,14 +112,15 @@ impl Read {
         let complete = chosen.iter().filter_map(listing_of).filter(|(_, l)| l.complete).count();
         let states = chosen.iter().filter_map(|at| targets.get(*at)).map(|target| target.state);
         let mut needed = match self.consistency {
-            Consistency::Quorum => QUORUM.min(chosen.len()),
+            Consistency::Quorum => quorum(context.view),
             Consistency::One => 1,
         };
         // Of two replicas both have what was acknowledged: when one is silent the other will do.
         let silent = |state| {
             matches!(state, TargetState::Failed | TargetState::Waiting { silent: true, .. })
         };
-        if chosen.len() == 2 && states.clone().any(silent) {
+        let keepers = keepers(context.view);
+        if keepers == 2 && states.clone().any(silent) {
             needed = 1;
         }
         if complete >= needed && needed > 0 {
@@ -129,7 +129,7 @@ impl Read {
         }
         // Disks that failed will not answer later.
         let refused = states.clone().filter(|state| *state == TargetState::Refused).count();
-        if refused > 0 && chosen.len() - refused < needed {
+        if refused > 0 && chosen.len().max(keepers) - refused < needed {
             self.outcome = Some(Err(DhtError::NoQuorum(self.refusal.take().unwrap_or_default())));
             return;
         }
@@ -151,7 +151,7 @@ impl Read {
                 request: Request::Get(self.get),
             });
         }
-        let unsettled = |target: &super::targets::Target| {
+        let unsettled = |target: &Target| {
             matches!(target.state, TargetState::Idle | TargetState::Waiting { silent: false, .. })
         };
         if chosen.iter().any(|at| targets.get(*at).is_some_and(unsettled)) {
@@ -161,7 +161,8 @@ impl Read {
         // nothing.
         let values = self.listings.iter().flat_map(|(_, listing)| &listing.entries);
         let has_values = values.clone().any(|entry| entry.is_live());
-        if answered == chosen.len() && has_values && context.view.is_settled() {
+        let all_answered = answered == chosen.len() && answered >= needed;
+        if all_answered && has_values && context.view.is_settled() {
             self.finish(context, &chosen, wants);
         } else if self.retry_at.is_none() {
             self.retry_at = Some(context.now + RETRY);

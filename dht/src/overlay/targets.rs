@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use base::Place;
 use base::limits::REPLICAS;
+use base::{NodeId, Place};
 
 use super::view::{Member, View};
 use super::{Now, Peer};
@@ -13,6 +13,20 @@ use crate::wire::Contact;
 /// Most members one operation asks: a referral always leads closer, so that more would only come of
 /// lies.
 const TARGETS_MAX: usize = 32;
+
+/// How many keep a place, as many members as there are.
+pub(crate) fn keepers(view: &View) -> usize {
+    REPLICAS.min(view.members().len())
+}
+
+/// How many of those have to say the same: a majority, all when there are fewer than [`REPLICAS`]. However
+/// few are left to ask.
+pub(crate) fn quorum(view: &View) -> usize {
+    QUORUM.min(keepers(view))
+}
+
+/// Copies that make an acknowledgement: a majority of [`REPLICAS`], all when there are fewer.
+const QUORUM: usize = REPLICAS / 2 + 1;
 
 /// Hops a member counts for that has to be dialled: there and back once more.
 const DIALLED: usize = 2;
@@ -88,6 +102,22 @@ impl Targets {
                 }
                 Some(_) => {}
                 None => self.all.push(Target::member(member, view)),
+            }
+        }
+        self.ask_anew(view);
+    }
+
+    /// When an overlay falls apart some still know those that are gone, and say that these keep a place
+    /// which they keep themselves by now. Where too few are left to ask, those are asked once more.
+    fn ask_anew(&mut self, view: &View) {
+        if self.chosen().len() >= keepers(view) {
+            return;
+        }
+        let replicas: Vec<NodeId> =
+            view.to_ask(&self.place).iter().map(|member| member.peer.id).collect();
+        for target in &mut self.all {
+            if target.state == TargetState::Elsewhere && replicas.contains(&target.peer.id) {
+                target.state = TargetState::Idle;
             }
         }
     }

@@ -9,19 +9,16 @@
 
 use std::time::Duration;
 
-use base::limits::REPLICAS;
 use base::{Entry, Place, Version};
 
 use super::Now;
 use super::operation::{Ask, Context, Operation, PATIENCE, RETRY, Wants};
-use super::targets::{TargetState, Targets};
+use super::targets::{TargetState, Targets, keepers, quorum};
 use crate::DhtError;
 use crate::lamport::OBSERVED_MAX;
 use crate::link::Lost;
 use crate::wire::{Refusal, Reply, Request};
 
-/// Copies that make an acknowledgement: a majority of [`REPLICAS`], all when there are fewer.
-pub(crate) const QUORUM: usize = REPLICAS / 2 + 1;
 /// Until a silent replica is sent the same once more.
 const ASK_AGAIN: Duration = Duration::from_millis(1500);
 /// Versions tried before an entry that others change all the time is given up.
@@ -82,7 +79,7 @@ impl<F: Fn(Version) -> Entry> Write<F> {
     fn advance(&mut self, context: &Context<'_>, wants: &mut Wants) {
         let Some(targets) = &mut self.targets else { return };
         let chosen = targets.chosen();
-        let needed = QUORUM.min(chosen.len()).max(1);
+        let needed = quorum(context.view);
         let (mut acks, mut refusals, mut hops) = (0, 0, 0);
         if chosen.iter().filter_map(|at| targets.get(*at)).any(|t| t.state == TargetState::Done) {
             self.room = None;
@@ -121,7 +118,7 @@ impl<F: Fn(Version) -> Entry> Write<F> {
         if acks >= needed {
             self.outcome = Some(Ok(acks));
             context.meters.count_hops(hops);
-        } else if !chosen.is_empty() && chosen.len() - refusals < needed {
+        } else if chosen.len().max(keepers(context.view)) - refusals < needed {
             self.fail();
         }
     }

@@ -19,7 +19,13 @@ use crate::sip::phone::Phone;
 
 /// How long super-nodes may take until each knows all others.
 const MEETING: Duration = Duration::from_secs(120);
-/// Until what they did when they met is done.
+/// Those that know each other still connect, which takes dozens of them longer on a full channel: until they
+/// use less than a tenth of it, and for so long at most.
+const BUSY_AIR: f64 = 10.0;
+const BUSY_MAX: Duration = Duration::from_secs(90);
+/// Between two looks.
+const LOOK: Duration = Duration::from_secs(3);
+/// And then until what they did when they met is done.
 const CALM: Duration = Duration::from_secs(8);
 /// For how long an overlay that nobody uses is watched.
 const IDLE: Duration = Duration::from_secs(10);
@@ -89,8 +95,9 @@ fn measure(
     meet(laptops, go_on)?;
     let mut measured = Measured { supernodes: nodes.len(), ..Measured::default() };
     let mut choice = Choice::seeded(laptops.scenario().seed);
+    connect(laptops, go_on)?;
     std::thread::sleep(CALM);
-    measured.idle_air = idle_air(laptops)?;
+    measured.idle_air = air_used(laptops, IDLE)?;
     let began = Processor::read()?;
     if wanted.values {
         values(laptops, &nodes, wanted.samples, &mut choice, &mut measured, go_on)?;
@@ -116,9 +123,19 @@ pub(super) fn meet(laptops: &Laptops, go_on: &mut impl FnMut() -> Result<()>) ->
     Ok(())
 }
 
-fn idle_air(laptops: &Laptops) -> Result<f64> {
+/// Waits until they have connected. What they need for longer than that they need at rest.
+fn connect(laptops: &Laptops, go_on: &mut impl FnMut() -> Result<()>) -> Result<()> {
+    let began = Instant::now();
+    while began.elapsed() < BUSY_MAX && air_used(laptops, LOOK)? > BUSY_AIR {
+        go_on()?;
+    }
+    Ok(())
+}
+
+/// Of the channel, in so long, in percent.
+fn air_used(laptops: &Laptops, during: Duration) -> Result<f64> {
     let before = laptops.snapshot()?;
-    std::thread::sleep(IDLE);
+    std::thread::sleep(during);
     Ok(laptops.snapshot()?.air_percent_since(&before))
 }
 

@@ -227,3 +227,16 @@ fn referrals_in_a_circle_end_in_no_quorum() {
     }
     assert!(matches!(bench.values(), Some(Err(DhtError::NoQuorum(_)))));
 }
+
+#[test]
+fn one_answer_is_not_enough_where_others_do_not_know_yet_that_they_are_replicas() {
+    let mut bench = Bench::quorum(5);
+    bench.answer(Ok(Reply::NotMine(Vec::new())));
+    bench.answer(Ok(Reply::NotMine(Vec::new())));
+    bench.answer(listed(vec![entry("a", 1)], true));
+    assert_eq!(bench.values(), None);
+    bench.pass(RETRY);
+    bench.pass(RETRY);
+    bench.answer(listed(vec![entry("b", 1)], true));
+    assert_eq!(bench.values(), Some(Ok(vec!["a".into(), "b".into()])));
+}

@@ -104,6 +104,20 @@ fn two_of_three_copies_acknowledge_and_all_when_there_are_fewer() {
 }
 
 #[test]
+fn replicas_that_do_not_know_yet_that_they_are_are_asked_again_and_counted() {
+    let mut bench = Bench::new(5);
+    // They still know somebody closer, who is gone.
+    bench.answer(Ok(Reply::NotMine(Vec::new())));
+    bench.answer(Ok(Reply::NotMine(Vec::new())));
+    bench.answer(Ok(Reply::Applied));
+    assert_eq!(bench.write.outcome(), None, "one copy of five super-nodes is none");
+    bench.pass(RETRY);
+    assert_eq!(bench.wants.asks.len(), 2);
+    bench.answer(Ok(Reply::Applied));
+    assert_eq!(bench.write.outcome(), Some(Ok(2)));
+}
+
+#[test]
 fn a_stale_version_is_outbid_and_earlier_acknowledgements_do_not_count() {
     let mut bench = Bench::new(3);
     bench.answer(Ok(Reply::Applied));
