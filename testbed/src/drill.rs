@@ -10,6 +10,7 @@ mod evening;
 mod hostile;
 mod lan;
 mod namespaces;
+mod on_air;
 mod overlay;
 mod partition;
 mod request;
@@ -37,7 +38,7 @@ pub(crate) struct Drill {
 }
 
 /// Every drill there is.
-pub(crate) const ALL: [Drill; 10] = [
+pub(crate) const ALL: [Drill; 12] = [
     Drill {
         name: "hostile",
         about: "bad requests over raw sockets: all answered or ended, nothing lost, memory bounded",
@@ -107,6 +108,20 @@ pub(crate) const ALL: [Drill; 10] = [
         sizes: &[],
         run: air::run,
         inside: Some(air::inside),
+    },
+    Drill {
+        name: "air-halls",
+        about: "on the radio, half of the laptops walk away and come back: both halves serve, all is found",
+        sizes: &[],
+        run: on_air::run_halls,
+        inside: Some(on_air::inside_halls),
+    },
+    Drill {
+        name: "air-kills",
+        about: "on the radio, super-nodes are killed and replaced: reads stay right, telephones ring",
+        sizes: &[],
+        run: on_air::run_kills,
+        inside: Some(on_air::inside_kills),
     },
 ];
 

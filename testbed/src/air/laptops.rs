@@ -108,6 +108,26 @@ impl Laptops {
         Ok(())
     }
 
+    /// Kills the super-nodes of a laptop without a warning.
+    pub(crate) fn kill(&mut self, number: usize) -> Result<()> {
+        let all = std::mem::take(&mut self.supernodes);
+        let (killed, left) = all.into_iter().partition(|(on, _)| *on == number);
+        self.supernodes = left;
+        let killed: Vec<(usize, Node)> = killed;
+        Node::kill9_all(killed.into_iter().map(|(_, node)| node))
+    }
+
+    /// Starts a new one there, that has nothing; where it serves HTTP.
+    pub(crate) fn replace(&mut self, number: usize) -> Result<SocketAddr> {
+        let laptop = &self.scenario.laptops[number];
+        let launch = launch(laptop, 0).through(self.namespaces[number].enter());
+        let node = Starting::new(&launch)?.ready_within(SERVING_LIMIT);
+        let node = node.with_context(|| name(laptop, 0))?;
+        let http = node.http();
+        self.supernodes.push((number, node));
+        Ok(http)
+    }
+
     /// The scenario they are of.
     pub(crate) fn scenario(&self) -> &Scenario {
         &self.scenario

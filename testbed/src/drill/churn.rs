@@ -18,6 +18,8 @@ use crate::cluster::{Cluster, Shape, name};
 /// From all of them after the end.
 const CHECKED_AT: usize = 3;
 
+/// What a reader has between its reads: 400 a second by all.
+const READS: Duration = Duration::from_millis(100);
 /// What a writer has between its writes: eight a second by all.
 const WRITES: Duration = Duration::from_secs(1);
 
@@ -59,7 +61,7 @@ pub(super) fn run(request: &Request) -> Result<usize> {
     values.put_each(&cluster.http())?;
     let live = Live::new(&cluster.http());
     let writers = Writers::roving(&live, WRITES, &mut choice);
-    let reading = Reading::roving(values, &live, &mut choice);
+    let reading = Reading::roving(values, &live, READS, &mut choice);
     sleep(plan.calm);
     let began = Instant::now();
     let kills = churn(&plan, &mut cluster, &live, &mut choice)?;

@@ -21,7 +21,7 @@ use crate::netns::prepare;
 use crate::rpc::Client;
 use crate::tools::require;
 use crate::unshared::rerun;
-use crew::{Crew, Work};
+pub(super) use crew::{Crew, Work};
 use half::Half;
 
 /// Until all serve together; dozens of daemons start on the few cores of one machine.
@@ -68,7 +68,7 @@ pub(super) fn inside(dir: &Path, request: &Request) -> Result<()> {
     contact(&halves)?;
     let met = Instant::now();
     println!("  contact {:.1} s after the cable was mended", (met - mended).as_secs_f64());
-    match find(&halves, &ledger, met)? {
+    match find(&[&halves[0].crew, &halves[1].crew], &ledger, met)? {
         Some(took) => {
             println!("  all found from both halves {:.1} s after contact", took.as_secs_f64())
         }
@@ -140,12 +140,12 @@ fn linked(halves: &[Half; 2]) -> Result<bool> {
     Ok(left.lists_any_of(right)? || right.lists_any_of(left)?)
 }
 
-/// How long after `met` everything was found from both halves, each asked at all its nodes in
-/// turns; `None` if it takes too long.
-fn find(halves: &[Half; 2], ledger: &Ledger, met: Instant) -> Result<Option<Duration>> {
+/// How long after `met` everything was found by all crews, each asking all its nodes in turns; `None` if
+/// it takes too long.
+pub(super) fn find(crews: &[&Crew], ledger: &Ledger, met: Instant) -> Result<Option<Duration>> {
     let mut pending: Vec<(SocketAddr, &String)> = Vec::new();
-    for half in halves {
-        pending.extend(half.crew.http.iter().copied().cycle().zip(ledger.keys()));
+    for crew in crews {
+        pending.extend(crew.http.iter().copied().cycle().zip(ledger.keys()));
     }
     while !pending.is_empty() {
         if met.elapsed() > FIND_LIMIT {

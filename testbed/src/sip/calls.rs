@@ -17,6 +17,8 @@ const AGAIN: Duration = Duration::from_millis(500);
 /// How often a callee looks whether it may stop.
 const LOOK: Duration = Duration::from_millis(100);
 const EXPIRES_S: u32 = 120;
+/// Super-nodes grant 60 s at least.
+const REFRESH: Duration = Duration::from_secs(25);
 
 /// Registers, and says how long it took.
 pub(crate) fn registration(phone: &mut Phone) -> Result<Duration> {
@@ -71,12 +73,19 @@ pub(crate) struct Answering {
 }
 
 impl Answering {
-    /// From now on.
-    pub(crate) fn start(phone: Phone) -> Answering {
+    /// From now on. It registers anew now and then.
+    pub(crate) fn start(mut phone: Phone) -> Answering {
         let stop = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&stop);
         let thread = std::thread::spawn(move || {
+            let mut registered = Instant::now();
             while !told.load(Ordering::Relaxed) {
+                if registered.elapsed() >= REFRESH {
+                    // What is answered is heard below, and is no call.
+                    let request = phone.registration(EXPIRES_S, &[]);
+                    phone.send(&request)?;
+                    registered = Instant::now();
+                }
                 let Some(heard) = phone.hear(Instant::now() + LOOK)? else { continue };
                 if heard.method() == Some("INVITE") {
                     for status in ["180 Ringing", "486 Busy Here"] {

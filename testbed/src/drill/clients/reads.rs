@@ -20,8 +20,6 @@ const NO_QUORUM: i32 = 5;
 /// Readers at a steady pace: so many that one that waits for a slow answer leaves out little of
 /// what all together ask meanwhile.
 const ROVERS: usize = 40;
-/// What one of them has between its reads: 400 reads a second together.
-const ROVERS_PACE: Duration = Duration::from_millis(100);
 
 /// For how long a super-node that came up counts as a newcomer: about as long as it may take to
 /// find the others and what it should keep.
@@ -91,14 +89,15 @@ impl Reading {
         }))
     }
 
-    /// Begins to read values at random and at a steady pace, at whichever super-nodes are up.
-    pub(crate) fn roving(of: Values, live: &Live, choice: &mut Choice) -> Reading {
+    /// Begins to read values at random and at a steady pace, each of 40 with so much between its reads, at
+    /// whichever super-nodes are up.
+    pub(crate) fn roving(of: Values, live: &Live, every: Duration, choice: &mut Choice) -> Reading {
         let (live, seed) = (live.clone(), choice.bits());
         Reading::with(of, ROVERS, move |client, stop| {
             let mut rover = Rover::new(&live, Choice::seeded(seed.wrapping_add(client as u64)));
             // Not all in the same moment.
-            std::thread::sleep(ROVERS_PACE * client as u32 / ROVERS as u32);
-            paced(ROVERS_PACE, stop).map(|_| rove(&mut rover, &live, of)).collect()
+            std::thread::sleep(every * client as u32 / ROVERS as u32);
+            paced(every, stop).map(|_| rove(&mut rover, &live, of)).collect()
         })
     }
 

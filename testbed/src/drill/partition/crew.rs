@@ -18,23 +18,23 @@ const SPARE: usize = 2;
 
 /// What the clients of a half do while it is on its own.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Work {
-    pub(super) time: Duration,
-    pub(super) puts: usize,
-    pub(super) removals: usize,
+pub(in crate::drill) struct Work {
+    pub(in crate::drill) time: Duration,
+    pub(in crate::drill) puts: usize,
+    pub(in crate::drill) removals: usize,
 }
 
 /// The clients on one half.
-pub(super) struct Crew {
+pub(in crate::drill) struct Crew {
     /// What the half is called.
-    pub(super) name: &'static str,
+    pub(in crate::drill) name: &'static str,
     /// Where its nodes serve HTTP.
-    pub(super) http: Vec<SocketAddr>,
+    pub(in crate::drill) http: Vec<SocketAddr>,
 }
 
 impl Crew {
     /// Puts what this half will remove some of.
-    pub(super) fn prepare(&self, work: Work) -> Result<Ledger> {
+    pub(in crate::drill) fn prepare(&self, work: Work) -> Result<Ledger> {
         let ledgers = together(CREW, |client| {
             let mut writer = Writer::new(self.http[client % self.http.len()]);
             for number in (client..work.removals * SPARE).step_by(CREW) {
@@ -46,7 +46,7 @@ impl Crew {
     }
 
     /// Does the work at a steady pace.
-    pub(super) fn work(&self, work: Work) -> Result<Ledger> {
+    pub(in crate::drill) fn work(&self, work: Work) -> Result<Ledger> {
         Ok(gather(together(CLIENTS, |client| self.client(client, work))?))
     }
 
