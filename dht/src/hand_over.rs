@@ -37,7 +37,7 @@ pub(crate) async fn hand_over(node: &Arc<Node>) {
             Some((heir, place, entry))
         });
         let handed = stream::iter(heirs).map(|(heir, place, entry)| {
-            let request = Request::Apply { place, entry, repair: true, room: None };
+            let request = Request::Apply { place, entry, repair: true, room: None, quiet: false };
             async move { question(node, &heir, request, HAND_OVER).await }
         });
         let mut handed = handed.buffer_unordered(HAND_OVER_AT_ONCE);

@@ -102,15 +102,15 @@ impl Leases {
         granted
     }
 
-    /// Something has changed at a place.
-    pub(crate) fn changed(&self, place: &Place) {
+    /// Something has changed at a place. One watcher may know of it.
+    pub(crate) fn changed(&self, place: &Place, knows: Option<&NodeId>) {
         if self.count.load(Ordering::Relaxed) == 0 {
             return;
         }
         let mut table = self.table();
         let Table { places, watchers, .. } = &mut *table;
         let Some(leases) = places.get(place) else { return };
-        for lease in leases {
+        for lease in leases.iter().filter(|lease| knows != Some(&lease.watcher)) {
             if let Some(watcher) = watchers.get_mut(&lease.watcher) {
                 watcher.dirty.insert(*place);
             }
@@ -224,11 +224,11 @@ mod tests {
     #[test]
     fn a_watcher_is_told_once_however_much_changes() {
         let (leases, watcher) = (Leases::default(), peer(1).id);
-        leases.changed(&place(1));
+        leases.changed(&place(1), None);
         assert!(leases.to_be_told().is_empty(), "nobody watches");
         assert!(leases.grant(watcher, [place(1), place(2)].into_iter(), LEASE, Now::ZERO));
-        (0..1000).for_each(|_| leases.changed(&place(1)));
-        leases.changed(&place(3));
+        (0..1000).for_each(|_| leases.changed(&place(1), None));
+        leases.changed(&place(3), None);
         assert_eq!(leases.to_be_told(), [watcher]);
         assert_eq!(leases.take(&watcher), [place(1)]);
         assert!(leases.take(&watcher).is_empty());
@@ -242,7 +242,7 @@ mod tests {
         leases.grant(a, [place(1)].into_iter(), LEASE, Now::ZERO);
         leases.grant(b, [place(1)].into_iter(), LEASE, Now::ZERO);
         leases.grant(b, [place(1)].into_iter(), Duration::ZERO, Now::ZERO);
-        leases.changed(&place(1));
+        leases.changed(&place(1), None);
         assert_eq!(leases.to_be_told(), [a]);
         leases.grant(b, [place(2)].into_iter(), LEASE, LEASE + Duration::from_secs(1));
         assert_eq!(leases.count.load(Ordering::Relaxed), 1);

@@ -44,6 +44,7 @@ mod signed;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
 mod sketch;
+mod stamp;
 mod status;
 pub mod store;
 pub mod testnet;
@@ -63,5 +64,6 @@ pub use options::{Options, Storage};
 pub use page::{Found, Page, PageRequest};
 pub use passphrase::{Passphrase, PassphraseError};
 pub use signed::SignedPage;
+pub use stamp::Stamp;
 pub use status::{Health, PeerStatus, Phase, Status};
 pub use watch::Watched;

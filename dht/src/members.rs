@@ -56,6 +56,7 @@ pub(crate) async fn run(
                     info!("this machine slept; looking around for what happened meanwhile");
                     membership.handle(Event::Awoke, node.now(), &mut commands);
                     node.claims.woke();
+                    node.watches.woke();
                 }
                 membership.handle(Event::Tick, node.now(), &mut commands);
             }
@@ -112,6 +113,9 @@ fn execute(node: &Arc<Node>, command: Command, remembered: &Remembered, warnings
         }
         Command::Publish(view) => {
             remembered.keep(&view);
+            if view.members().len() > 1 {
+                node.watches.stamps.in_company();
+            }
             node.view.store(Arc::new(view));
         }
         Command::Report(News::Strange(peer, strange)) => {

@@ -287,7 +287,7 @@ async fn take(node: &Node, entries: Vec<(Place, Entry)>) -> Result<u64, StoreErr
         match applied {
             Ok(Applied::Stored { .. }) => {
                 count += 1;
-                node.leases.changed(&place);
+                node.leases.changed(&place, None);
             }
             Ok(Applied::Stale(_) | Applied::EndsSooner(_)) => {}
             // One that could not be made honestly is nobody's loss.

@@ -42,7 +42,7 @@ impl Responder for Server {
 pub(crate) fn respond(node: &Arc<Node>, from: NodeId, request: Request) -> Response {
     match request {
         Request::Get(get) => Response::Now(list(node, &get)),
-        Request::Apply { place, entry, repair, room } => {
+        Request::Apply { place, entry, repair, room, quiet } => {
             let node = Arc::clone(node);
             if let Some(refusal) = refuse_write(&node, &place, repair) {
                 return Response::Now(refusal);
@@ -59,7 +59,11 @@ pub(crate) fn respond(node: &Arc<Node>, from: NodeId, request: Request) -> Respo
                 let text = format!("your super-node writes more than it may; {exhausted}");
                 return Response::Now(Reply::refused(Refusal::OverCapacity, &text));
             }
-            Response::Later(Box::pin(apply(node, place, entry, repair, room)))
+            if from != node.me.id {
+                node.watches.stamps.in_company();
+            }
+            let knows = (quiet && !repair).then_some(from);
+            Response::Later(Box::pin(apply(node, place, entry, (repair, room), knows)))
         }
         Request::Probe => Response::Now(Reply::Alive(node.view.load().digest())),
         Request::ProbeFor(target) => match node.view.load().member(&target) {
@@ -137,8 +141,8 @@ async fn apply(
     node: Arc<Node>,
     place: Place,
     entry: Entry,
-    repair: bool,
-    room: Option<u32>,
+    (repair, room): (bool, Option<u32>),
+    knows: Option<NodeId>,
 ) -> Reply {
     node.observe(&entry);
     let admitted = match repair {
@@ -164,7 +168,7 @@ async fn apply(
     }
     match applied {
         Ok(Applied::Stored { .. }) => {
-            node.leases.changed(&place);
+            node.leases.changed(&place, knows.as_ref());
             Reply::Applied
         }
         Ok(Applied::Stale(held)) => Reply::Stale(held),

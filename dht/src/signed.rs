@@ -75,7 +75,16 @@ impl Dht {
     /// [`DhtError::Forged`] when it was not signed for this key, [`DhtError::Superseded`] when the author
     /// has signed something since, else as [`Dht::put`].
     pub async fn put_signed(&self, key: &Key, signed: Signed) -> Result<Receipt, DhtError> {
-        self.put_signed_where(key, signed, None).await
+        self.put_signed_where(key, signed, None, false).await
+    }
+
+    /// The same by who need not be told of it: if this super-node watches the key ([`Dht::watch`]), it does
+    /// not hear of the change, and sees it when it looks again. All others hear of it.
+    ///
+    /// # Errors
+    /// As [`Dht::put_signed`].
+    pub async fn put_signed_quietly(&self, key: &Key, signed: Signed) -> Result<Receipt, DhtError> {
+        self.put_signed_where(key, signed, None, true).await
     }
 
     /// The same where the key may have at most `room` values, plain ones among them: one above that is
@@ -91,7 +100,7 @@ impl Dht {
     ) -> Result<Receipt, DhtError> {
         let room = u32::try_from(room).unwrap_or(u32::MAX);
         let room = (!signed.is_removal()).then_some(room);
-        self.put_signed_where(key, signed, room).await
+        self.put_signed_where(key, signed, room, false).await
     }
 
     async fn put_signed_where(
@@ -99,6 +108,7 @@ impl Dht {
         key: &Key,
         signed: Signed,
         room: Option<u32>,
+        quiet: bool,
     ) -> Result<Receipt, DhtError> {
         let place = key.place();
         let node = self.node();
@@ -112,7 +122,10 @@ impl Dht {
             let life = Lifetime::from_millis(u64::try_from(life.as_millis()).unwrap_or(u64::MAX));
             Entry::from_parts(id, signed.version(), State::Signed(signed.clone()), life)
         };
-        let write = |room| Write::signed(place, entry.clone(), room);
+        let write = |room| {
+            let write = Write::signed(place, entry.clone(), room);
+            if quiet { write.quietly() } else { write }
+        };
         let replicas = match room {
             None => self.write(write(None)).await?,
             Some(room) => self.write_within(place, id, room, write).await?,

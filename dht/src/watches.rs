@@ -27,6 +27,7 @@ use crate::overlay::Now;
 use crate::overlay::locate::{Locate, Replica};
 use crate::overlay::view::View;
 use crate::serve::question_at;
+use crate::stamp::{Stamp, Stamps};
 use crate::wire::{PLACES_MAX, Reply, Request};
 
 /// How long a lease is asked for; renewed when half of it is over.
@@ -52,6 +53,7 @@ const WATCHES_MAX: usize = 16 * 1024;
 pub(crate) struct Watches {
     places: Mutex<BTreeMap<Place, Watched>>,
     new: Notify,
+    pub(crate) stamps: Stamps,
 }
 
 struct Watched {
@@ -60,6 +62,8 @@ struct Watched {
     left: Option<Now>,
     /// Counts reasons to look again.
     state: watch::Sender<State>,
+    /// Another one after each of them.
+    stamp: Stamp,
     /// When the lease at each replica was granted.
     leases: BTreeMap<NodeId, Now>,
     /// The replicas that were found where the view does not have them, and when they were looked for.
@@ -111,6 +115,7 @@ impl Watches {
             waiting: 0,
             left: None,
             state: watch::Sender::default(),
+            stamp: node.watches.stamps.next(),
             leases: BTreeMap::new(),
             located: None,
         });
@@ -135,11 +140,30 @@ impl Watches {
 
     /// A replica says that something changed; only one that was asked to is listened to.
     pub(crate) fn changed(&self, from: &NodeId, changed: &[Place]) {
-        let places = self.places();
-        let watched = changed.iter().filter_map(|place| places.get(place));
-        for watched in watched.filter(|watched| watched.leases.contains_key(from)) {
-            watched.state.send_modify(|state| state.changes += 1);
+        let mut places = self.places();
+        for place in changed {
+            let Some(watched) = places.get_mut(place) else { continue };
+            if watched.leases.contains_key(from) {
+                watched.stamp = self.stamps.next();
+                watched.state.send_modify(|state| state.changes += 1);
+            }
         }
+    }
+
+    /// The stamp of a place: none, unless all that keep it would tell of changes.
+    pub(crate) fn stamp(&self, place: &Place, view: &View) -> Option<Stamp> {
+        let places = self.places();
+        let watched = places.get(place).filter(|_| view.knows_replicas(place))?;
+        let replicas = view.replicas(place);
+        let tell = replicas.iter().all(|member| watched.leases.contains_key(&member.peer.id));
+        (tell && !replicas.is_empty()).then_some(watched.stamp)
+    }
+
+    /// The machine slept: leases may be over that do not seem so here.
+    pub(crate) fn woke(&self) {
+        let mut places = self.places();
+        places.values_mut().for_each(|watched| watched.leases.clear());
+        self.new.notify_one();
     }
 
     /// The places whose replicas are to be looked for.
@@ -192,6 +216,9 @@ impl Watches {
         for place in leased {
             let Some(watched) = places.get_mut(place) else { continue };
             let is_new = watched.leases.insert(replica, now).is_none();
+            if is_new {
+                watched.stamp = self.stamps.next();
+            }
             let replicas = watched.replicas(place, view);
             let is_leased = |replica: &Replica| watched.leases.contains_key(&replica.peer.id);
             let all = replicas.iter().all(is_leased);
@@ -292,8 +319,8 @@ mod tests {
     fn of_a_far_place_the_replicas_are_looked_for_and_leased_oftener() {
         let (watches, place) = (Watches::default(), Place::of(b"far"));
         let state = watch::Sender::default();
-        let watched =
-            Watched { waiting: 1, left: None, state, leases: BTreeMap::new(), located: None };
+        let (leases, stamp) = (BTreeMap::new(), watches.stamps.next());
+        let watched = Watched { waiting: 1, left: None, state, stamp, leases, located: None };
         watches.places().insert(place, watched);
         let mut view = view(20);
         assert!(watches.to_locate(&view, at(0)).is_empty(), "the view has them");

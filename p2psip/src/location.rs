@@ -11,6 +11,7 @@ mod memory;
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use aor::{AOR_MAX, Aor, BadAor};
@@ -21,13 +22,13 @@ pub use memory::MemoryLocations;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// These are made or refreshed, or removed if they are to last for no time. All or none.
-    Set(Vec<(Binding, Duration)>),
+    Set(Vec<(Arc<Binding>, Duration)>),
     /// None made before now counts any more (`Contact: *`).
     Clear,
     /// Exactly these count no more, if they still did: what has superseded one of them stays, and so do
     /// all others. Super-nodes take back so what they have accepted, once its flow is gone or the phone
     /// has registered elsewhere.
-    Drop(Vec<Binding>),
+    Drop(Vec<Arc<Binding>>),
 }
 
 /// Names a state of an address of record's bindings: two that are equal mean the same bindings.
@@ -61,6 +62,13 @@ pub trait LocationService: Send + Sync + 'static {
 
     /// The bindings that count now, in no order.
     fn lookup(&self, aor: &Aor) -> Answer<Known>;
+
+    /// As [`LocationService::lookup`], by who is to say once more that these count, with how long they are to
+    /// last then: a refresh. A service that has said so itself, and knows that nobody has said anything since,
+    /// need not ask for it.
+    fn lookup_again(&self, aor: &Aor, _again: &[(Arc<Binding>, Duration)]) -> Answer<Known> {
+        self.lookup(aor)
+    }
 
     /// Answers as soon as the bindings are others than those of `seen`; at once without one. States in
     /// between may be skipped.

@@ -11,6 +11,7 @@ mod order;
 mod owned;
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -82,7 +83,7 @@ pub struct Wish {
 enum What {
     Query,
     Clear,
-    Set(Vec<(Binding, Duration)>),
+    Set(Vec<(Arc<Binding>, Duration)>),
 }
 
 impl Wish {
@@ -150,7 +151,7 @@ impl Wish {
     }
 
     /// The bindings it sets, with how long they are to last.
-    pub fn granted(&self) -> &[(Binding, Duration)] {
+    pub fn granted(&self) -> &[(Arc<Binding>, Duration)] {
         match &self.what {
             What::Set(set) => set,
             What::Query | What::Clear => &[],
@@ -170,7 +171,7 @@ impl Wish {
             (Some(new), Some(old)) => new == old,
             _ => old.is_at(&new.contact) || at_source(old),
         };
-        let live = || current.iter().map(|bound| &bound.binding);
+        let live = || current.iter().map(|bound| &*bound.binding);
         !current.is_empty()
             && match &self.what {
                 What::Query => false,
@@ -191,7 +192,7 @@ fn setting(
     request: &Message,
     arrival: &Arrival<'_>,
     lifetimes: &Lifetimes,
-) -> Result<(Binding, Duration), Rejection> {
+) -> Result<(Arc<Binding>, Duration), Rejection> {
     let uri = contact.uri();
     let instance: Option<Box<str>> = contact.instance().map(|instance| Box::from(&*instance));
     if !uri.is_sip() || uri.as_str().len() > CONTACT_MAX {
@@ -224,6 +225,7 @@ fn setting(
         path: path.into(),
         media: media_of(request, arrival.flow.carrier),
     };
+    let binding = Arc::new(binding);
     Ok((binding, granted(contact.expires().or(asked), arrival.flow.carrier, lifetimes)?))
 }
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -181,7 +182,8 @@ async fn a_dead_flow_is_told_to_neighbours_and_a_forged_one_refused() {
         assert_eq!(node.final_status().await, status);
     }
     // Made elsewhere, as by a node that has started anew, it is as if nobody were there.
-    let other = p2psip::location::Binding { token: "0a".repeat(17).into(), ..binding };
+    let token = "0a".repeat(17).into();
+    let other = Arc::new(p2psip::location::Binding { token, ..(*binding).clone() });
     let stale = Change::Set(vec![(other, Duration::from_secs(60))]);
     locations.bind(&aor("bob"), stale).await.unwrap();
     let carl = Phone::new("carl", &near).await;
@@ -197,8 +199,8 @@ async fn at_a_silent_node(server: &Server, locations: &MemoryLocations) -> Phone
     until_gone(locations, "bob").await;
     let silent = Phone::new("silent", server).await;
     let owner = silent.socket.local_addr().unwrap();
-    let binding = p2psip::location::Binding { owner, ..bound[0].binding.clone() };
-    let set = Change::Set(vec![(binding, Duration::from_secs(60))]);
+    let binding = p2psip::location::Binding { owner, ..(*bound[0].binding).clone() };
+    let set = Change::Set(vec![(Arc::new(binding), Duration::from_secs(60))]);
     locations.bind(&aor("bob"), set).await.unwrap();
     silent
 }

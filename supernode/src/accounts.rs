@@ -4,12 +4,13 @@
 //! can. A name whose holder has none is open.
 //!
 //! ```text
-//! p2psip ──────────► PhoneAccounts ─┬─► remembered: what was found a moment ago
+//! p2psip ──────────► PhoneAccounts ─┬─► remembered: what was found a moment ago; open, while nobody else is there
 //! rpc (for owners) ─►               ├─► dht: signed, holder, put_signed
 //!                                   └─► record: the bytes, and their seal
 //! client (an owner's own command) ─► password, record
 //! ```
 
+mod open;
 mod password;
 mod record;
 mod remembered;
@@ -20,7 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base::{Key, Kind, MalformedSigned, Name, PublicKey, Sequence, Signed, Slot, Verified};
 use bytes::Bytes;
-use dht::{Claimant, Dht, DhtError, NameStatus, SignedPage};
+use dht::{Claimant, Dht, DhtError, NameStatus, SignedPage, Stamp};
 use p2psip::accounts::{Account, Accounts};
 use p2psip::location::{Answer, Aor, LocationError};
 use tokio::time::Instant;
@@ -30,6 +31,7 @@ use crate::location;
 use crate::quota::{OverQuota, Quota};
 use crate::random;
 use crate::source::Source;
+use open::Open;
 pub(crate) use password::PhonePassword;
 use record::Seal;
 pub(crate) use record::{Record, Salt};
@@ -51,11 +53,20 @@ struct Inner {
     dht: Dht,
     seal: Seal,
     remembered: Mutex<Remembered<Found>>,
+    open: Mutex<Open>,
     started: Instant,
 }
 
 /// What is known of a name; nothing, if what there is cannot be read.
 type Found = Result<Option<Account>, LocationError>;
+
+/// What was read of a name.
+enum Read {
+    /// Nobody has put a record for it.
+    NoRecord,
+    /// This is what the records come to, and whose they are.
+    Found(Found),
+}
 
 /// How an owner's phone password stands, as the owner's program needs it to make or renew one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,8 +106,9 @@ impl PhoneAccounts {
     /// The accounts of an overlay.
     pub fn new(dht: Dht) -> PhoneAccounts {
         let seal = Seal::new(|context| dht.shared_key(context));
-        let remembered = Mutex::default();
-        PhoneAccounts { inner: Arc::new(Inner { dht, seal, remembered, started: Instant::now() }) }
+        let (remembered, open) = (Mutex::default(), Mutex::default());
+        let started = Instant::now();
+        PhoneAccounts { inner: Arc::new(Inner { dht, seal, remembered, open, started }) }
     }
 
     /// How one owner's phone password of a name stands.
@@ -153,8 +165,10 @@ impl PhoneAccounts {
         }
         let allowed = quota.put(source, &key, &signed.to_value(), signed.life());
         allowed.map_err(AccountsError::OverQuota)?;
+        // Who looks meanwhile may miss it, and whatever becomes of it, it may be in force.
+        inner.open().changed();
         let put = inner.dht.put_signed(&key, signed).await;
-        // Whatever became of it, it may be in force.
+        inner.open().changed();
         inner.remembered().clear();
         Ok(put?.replicas)
     }
@@ -171,43 +185,60 @@ impl Inner {
         self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn now_ms(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Finds the account of a name, and remembers it.
     async fn find(&self, aor: Aor) -> Found {
+        let alone = self.dht.alone().map(Stamp::number);
+        if alone.is_some_and(|stamp| self.open().has(&aor, stamp)) {
+            return Ok(None);
+        }
         let known = self.remembered().get(&aor, self.now_ms());
         if let Some(known) = known {
             return known;
         }
+        let changes = self.open().changes();
         // What nobody can claim nobody can protect.
         let found = match Name::new(aor.as_str()) {
             Ok(name) => self.read(&name).await,
-            Err(_) => Ok(Ok(None)),
+            Err(_) => Ok(Read::NoRecord),
         };
         let found = found.map_err(|error| {
             debug!(%aor, %error, "it is not known whether a name has a phone password");
             LocationError::Unavailable
         })?;
+        let found = match (found, alone) {
+            (Read::NoRecord, Some(stamp)) => {
+                self.open().note(&aor, stamp, changes);
+                return Ok(None);
+            }
+            (Read::NoRecord, None) => Ok(None),
+            (Read::Found(found), _) => found,
+        };
         self.remembered().note(aor, found.clone(), self.now_ms());
         found
     }
 
-    async fn read(&self, name: &Name) -> Result<Found, DhtError> {
+    async fn read(&self, name: &Name) -> Result<Read, DhtError> {
         let key = key(name);
         let glance = self.dht.signed(&key, None, GLANCE).await?;
         if glance.entries.is_empty() && glance.next.is_none() {
-            return Ok(Ok(None));
+            return Ok(Read::NoRecord);
         }
         let status = self.dht.holder(name).await?;
         for claimant in who_counts(&status) {
             if let Some(signed) = self.record_of(&key, &glance, claimant).await? {
-                return Ok(self.account(&key, claimant, &signed));
+                return Ok(Read::Found(self.account(&key, claimant, &signed)));
             }
         }
         debug!(%name, "there are records of phone passwords, but none of who has the name");
-        Ok(Ok(None))
+        Ok(Read::Found(Ok(None)))
     }
 
     /// The record that a claimant has signed, if it has.

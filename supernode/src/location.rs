@@ -5,9 +5,12 @@
 //!
 //! ```text
 //! p2psip ─► Locations ─┬─► statement: the bytes   state: what counts of what is found
-//!                      ├─► dht: get, put_signed, watch
+//!                      ├─► dht: get, put_signed, watch, stamp
 //!                      └─► ledger: what was accepted here
 //! ```
+//!
+//! A refresh is one put. What it is above, and who else is there, this node knows from the last time, as long
+//! as the key's stamp ([`Dht::stamp`]) says that no other has said anything since.
 
 mod ledger;
 #[cfg(test)]
@@ -15,12 +18,12 @@ mod samples;
 mod state;
 mod statement;
 
+use std::future::ready;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use base::{Key, Sequence, ServiceId, Ttl};
-use dht::{Dht, DhtError, Found, PageRequest};
-use futures::future::join_all;
+use base::{Key, Sequence, ServiceId, Signed, TooLarge, Ttl};
+use dht::{Dht, DhtError, Found, PageRequest, Stamp};
 use p2psip::location::{
     Answer, Aor, Binding, Bound, Change, Cursor, Known, LocationError, LocationService,
 };
@@ -28,10 +31,10 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::debug;
 
-use ledger::Ledger;
 pub use ledger::Registration;
+use ledger::{Ledger, Stated};
 use state::State;
-use statement::Statement;
+use statement::{Part, Statement, slot_of};
 
 /// The service whose key space bindings are in, and in whose list super-nodes with SIP are.
 pub const SERVICE: &str = "P2PSIP";
@@ -73,13 +76,13 @@ impl Locations {
         let inner = &self.inner;
         let bound = inner.ledger().bound_to_this_node(inner.now_ms());
         let mut under_way = JoinSet::new();
-        for (aor, slot, sequence) in bound {
+        for (aor, stated) in bound {
             if under_way.len() >= AT_ONCE_LEAVING {
                 under_way.join_next().await;
             }
             let inner = Arc::clone(inner);
             under_way.spawn(async move {
-                if let Err(error) = inner.take_back(&aor, slot, sequence).await {
+                if let Err(error) = inner.take_back(&aor, &stated).await {
                     debug!(%error, "a binding was not taken back; it lapses by itself");
                 }
             });
@@ -118,11 +121,24 @@ impl Inner {
     }
 
     /// Reads what is said about an address of record.
-    async fn read(&self, aor: &Aor) -> Result<State, LocationError> {
-        let key = self.key(aor);
+    async fn read(&self, key: &Key) -> Result<State, LocationError> {
         // As much as a key may have: what others put there must not hide what counts.
-        let page = self.dht.get(&key, PageRequest::ALL).await.map_err(unavailable)?;
-        Ok(self.state(&key, &page.values))
+        let page = self.dht.get(key, PageRequest::ALL).await.map_err(unavailable)?;
+        Ok(self.state(key, &page.values))
+    }
+
+    /// What is known of an address of record, once it is read.
+    async fn look_up(&self, aor: &Aor) -> Result<Known, LocationError> {
+        let key = self.key(aor);
+        let stamp = self.dht.stamp(&key);
+        let known = self.read(&key).await?.known();
+        Ok(Known { mark: stamp.map(Stamp::number), ..known })
+    }
+
+    /// What is known of it without reading, by who refreshes what was accepted here.
+    fn remembered(&self, aor: &Aor, again: &[(Arc<Binding>, Duration)]) -> Option<Known> {
+        let stamp = self.dht.stamp(&self.key(aor))?;
+        self.ledger().known(aor, again, stamp.number(), self.now_ms())
     }
 
     fn state(&self, key: &Key, found: &[Found]) -> State {
@@ -137,64 +153,73 @@ impl Inner {
         change: Change,
         known: Option<Known>,
     ) -> Result<Vec<Bound>, LocationError> {
-        if let Change::Drop(gone) = &change {
-            return self.drop_own(aor, gone).await;
-        }
+        let set = match change {
+            Change::Drop(gone) => return self.drop_own(aor, &gone).await,
+            Change::Clear => None,
+            Change::Set(set) => Some(set),
+        };
         let known = match known {
             Some(known) => known,
-            None => self.read(aor).await?.known(),
+            None => self.look_up(aor).await?,
         };
+        let is_refresh = set.as_ref().is_some_and(|set| is_refresh(set, &known));
+        let (said, life) = match set.map(statement_of) {
+            None => (Statement::NoneBefore, OVER),
+            Some(Some(said)) => said,
+            // It sets nothing.
+            Some(None) => return Ok(known.bound),
+        };
+        self.ledger().unsettle(aor);
+        // One entry, whatever is set: if it fails nothing was changed, and the phone is told so.
         let sequence = state::after(known.version);
-        let said: Vec<(Statement, Duration)> = match change {
-            Change::Drop(_) => Vec::new(),
-            Change::Clear => vec![(Statement::NoneBefore, OVER)],
-            Change::Set(set) => set
-                .into_iter()
-                .map(|(binding, lifetime)| match lifetime.is_zero() {
-                    true => (Statement::Over(binding), OVER),
-                    false => (Statement::At(binding), lifetime),
-                })
-                .collect(),
-        };
-        // If one fails the phone is told so, and sends all again; those that are there lapse else.
-        let puts = said.iter().map(|(said, life)| self.say(aor, said, sequence, *life));
-        let sequences = join_all(puts).await.into_iter().collect::<Result<Vec<_>, _>>()?;
-        let said = said.into_iter().zip(sequences).map(|((said, life), at)| (said, at, life));
-        let said: Vec<_> = said.collect();
-        for (said, sequence, life) in &said {
-            self.ledger().note(aor, *sequence, said, *life, self.now_ms());
-        }
-        Ok(state::and(known, said))
+        let sequence = self.say(aor, &said, sequence, life, is_refresh).await?;
+        let known = state::and(known, &said, sequence, life);
+        let (mut ledger, now_ms) = (self.ledger(), self.now_ms());
+        ledger.note(aor, sequence, &said, life, now_ms);
+        ledger.settle(aor, &known, now_ms);
+        Ok(known.bound)
     }
 
     /// Takes back exactly these, as far as they are this node's.
-    async fn drop_own(&self, aor: &Aor, gone: &[Binding]) -> Result<Vec<Bound>, LocationError> {
-        let state = self.read(aor).await?;
-        for own in state.own().iter().filter(|own| gone.contains(&own.binding)) {
-            self.take_back(aor, own.slot, own.sequence).await.map_err(unavailable)?;
-            self.ledger().taken_back(aor, own.slot, own.sequence);
+    async fn drop_own(
+        &self,
+        aor: &Aor,
+        gone: &[Arc<Binding>],
+    ) -> Result<Vec<Bound>, LocationError> {
+        self.ledger().unsettle(aor);
+        let state = self.read(&self.key(aor)).await?;
+        for binding in gone {
+            let own = || state.own().iter().filter(|own| own.binding == *binding);
+            let Some(sequence) = own().map(|own| own.sequence).max() else { continue };
+            let together = own().any(|own| own.together);
+            let stated = Stated { binding: Arc::clone(binding), sequence, together };
+            self.take_back(aor, &stated).await.map_err(unavailable)?;
+            self.ledger().taken_back(aor, binding, sequence);
         }
         let mut left = state.bound();
         left.retain(|bound| !gone.contains(&bound.binding));
         Ok(left)
     }
 
-    /// Puts a statement, with this sequence or a higher one; with which.
+    /// Puts a statement, with this sequence or a higher one; with which. Whoever watches here need not hear of
+    /// a refresh, which changes nothing.
     async fn say(
         &self,
         aor: &Aor,
         said: &Statement,
         mut sequence: Sequence,
         life: Duration,
+        is_refresh: bool,
     ) -> Result<Sequence, LocationError> {
-        let (key, body) = (self.key(aor), said.to_bytes());
-        let seconds = i64::try_from(life.as_secs()).unwrap_or(i64::MAX).max(1);
-        let ttl = Ttl::from_secs(seconds).unwrap_or(Ttl::MAX);
+        let key = self.key(aor);
         for _ in 0..TRIES {
-            let signed = self.dht.sign(&key, said.slot(), sequence, ttl, &body);
             // No statement is as long as a value may be.
-            let signed = signed.map_err(|_| LocationError::Full)?;
-            match self.dht.put_signed(&key, signed).await {
+            let signed = self.sign(&key, said, sequence, life).map_err(|_| LocationError::Full)?;
+            let put = match is_refresh {
+                true => self.dht.put_signed_quietly(&key, signed).await,
+                false => self.dht.put_signed(&key, signed).await,
+            };
+            match put {
                 Ok(_) => return Ok(sequence),
                 // What was taken back here is remembered, and not shown; or two were said at once.
                 Err(DhtError::Superseded(by)) => sequence = Sequence::new(by).next(),
@@ -204,21 +229,60 @@ impl Inner {
         Err(LocationError::Unavailable)
     }
 
-    /// Takes back what this node has in a slot, up to a sequence.
-    async fn take_back(
+    fn sign(
         &self,
-        aor: &Aor,
-        slot: base::Slot,
+        key: &Key,
+        said: &Statement,
         sequence: Sequence,
-    ) -> Result<(), DhtError> {
-        let key = self.key(aor);
-        let removal = self.dht.sign_removal(&key, slot, sequence);
-        match self.dht.put_signed(&key, removal).await {
+        life: Duration,
+    ) -> Result<Signed, TooLarge> {
+        let seconds = i64::try_from(life.as_secs()).unwrap_or(i64::MAX).max(1);
+        let ttl = Ttl::from_secs(seconds).unwrap_or(Ttl::MAX);
+        self.dht.sign(key, said.slot(), sequence, ttl, &said.to_bytes())
+    }
+
+    /// Takes back what this node has said of a binding, up to a sequence; what anybody has said since stays.
+    async fn take_back(&self, aor: &Aor, stated: &Stated) -> Result<(), DhtError> {
+        let (key, sequence) = (self.key(aor), stated.sequence);
+        let end = if stated.together {
+            // What was said with it stays. Of one sequence the end wins, and supersedes nobody.
+            let part = Part { binding: Arc::clone(&stated.binding), sooner_s: None };
+            let end = self.sign(&key, &Statement::Together(vec![part]), sequence, OVER);
+            end.map_err(|_| DhtError::Full("the statement is too long".into()))?
+        } else {
+            self.dht.sign_removal(&key, slot_of(&stated.binding), sequence)
+        };
+        match self.dht.put_signed(&key, end).await {
             // Somebody registered here again meanwhile.
             Err(DhtError::Superseded(_)) | Ok(_) => Ok(()),
             Err(error) => Err(error),
         }
     }
+}
+
+/// Whether all of these count already.
+fn is_refresh(set: &[(Arc<Binding>, Duration)], known: &Known) -> bool {
+    set.iter().all(|(binding, life)| {
+        !life.is_zero() && known.bound.iter().any(|bound| bound.binding == *binding)
+    })
+}
+
+/// What a REGISTER says that sets these, and for how long that lasts; `None` if it sets nothing.
+fn statement_of(mut set: Vec<(Arc<Binding>, Duration)>) -> Option<(Statement, Duration)> {
+    if set.len() < 2 {
+        let (binding, life) = set.pop()?;
+        return Some(match life.is_zero() {
+            true => (Statement::Over(binding), OVER),
+            false => (Statement::At(binding), life),
+        });
+    }
+    let longest = set.iter().map(|(_, life)| if life.is_zero() { OVER } else { *life }).max()?;
+    let part = |(binding, life): (Arc<Binding>, Duration)| {
+        let sooner = longest.saturating_sub(life).as_secs();
+        let sooner_s = (!life.is_zero()).then(|| u32::try_from(sooner).unwrap_or(u32::MAX));
+        Part { binding, sooner_s }
+    };
+    Some((Statement::Together(set.into_iter().map(part).collect()), longest))
 }
 
 fn unavailable(error: DhtError) -> LocationError {
@@ -242,7 +306,14 @@ impl LocationService for Locations {
 
     fn lookup(&self, aor: &Aor) -> Answer<Known> {
         let (inner, aor) = (Arc::clone(&self.inner), aor.clone());
-        Box::pin(async move { Ok(inner.read(&aor).await?.known()) })
+        Box::pin(async move { inner.look_up(&aor).await })
+    }
+
+    fn lookup_again(&self, aor: &Aor, again: &[(Arc<Binding>, Duration)]) -> Answer<Known> {
+        match self.inner.remembered(aor, again) {
+            Some(known) => Box::pin(ready(Ok(known))),
+            None => self.lookup(aor),
+        }
     }
 
     fn watch(&self, aor: &Aor, seen: Option<Cursor>) -> Answer<(Vec<Bound>, Cursor)> {

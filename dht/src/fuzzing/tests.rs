@@ -50,6 +50,7 @@ fn messages() -> Vec<(&'static str, Message)> {
         entry: entry.clone(),
         repair,
         room: (!repair).then_some(256),
+        quiet: false,
     };
     let mut listed = vec![live.clone(), entry(Some("a secret"), true)];
     listed.sort_by_key(Entry::id);
@@ -163,8 +164,10 @@ fn every_state_of_an_entry_has_a_seed_as_sent_and_as_stored() {
         let entry = entry(secret, live);
         let row = store::fuzzing::bytes(&place, &entry, 60_000);
         is_kept("entries", &format!("row-{name}"), &row, |kept| kept == row);
-        let message =
-            Message::Request(0, Request::Apply { place, entry, repair: false, room: None });
+        let message = Message::Request(
+            0,
+            Request::Apply { place, entry, repair: false, room: None, quiet: false },
+        );
         let mut out = BytesMut::new();
         encode(&message, &mut out);
         // The frame's length, then what `applying` puts around the entry.

@@ -190,6 +190,7 @@ impl Read {
                         entry: entry.clone(),
                         repair: true,
                         room: None,
+                        quiet: false,
                     },
                 });
             }

@@ -36,6 +36,8 @@ pub(crate) struct Write<F> {
     entry: F,
     /// How many values the place may have, as long as no replica has let this one in.
     room: Option<u32>,
+    /// Whether this node need not be told of the change where it watches.
+    quiet: bool,
     version: Version,
     /// Whether the version is not this node's to choose: an author signed it.
     signed: bool,
@@ -57,6 +59,7 @@ impl<F: Fn(Version) -> Entry> Write<F> {
             place,
             entry,
             room,
+            quiet: false,
             version: Version::ZERO,
             signed: false,
             newer: None,
@@ -73,6 +76,11 @@ impl<F: Fn(Version) -> Entry> Write<F> {
     /// Writes what an author signed: if somebody holds something newer, that is that.
     pub(crate) fn signed(place: Place, entry: F, room: Option<u32>) -> Write<F> {
         Write { signed: true, ..Write::new(place, entry, room) }
+    }
+
+    /// The same by one that need not be told of its own change.
+    pub(crate) fn quietly(self) -> Write<F> {
+        Write { quiet: true, ..self }
     }
 
     /// Asks whoever has not been asked, and sees what all answers come to.
@@ -103,6 +111,7 @@ impl<F: Fn(Version) -> Entry> Write<F> {
                         entry: (self.entry)(self.version),
                         repair: false,
                         room: self.room,
+                        quiet: self.quiet,
                     },
                 });
             }

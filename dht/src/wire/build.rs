@@ -38,10 +38,11 @@ fn request_body(request: &Request) -> Body {
             entries: u32::try_from(get.entries).unwrap_or(u32::MAX),
             bytes: u32::try_from(get.bytes).unwrap_or(u32::MAX),
         }),
-        Request::Apply { place, entry, repair, room } => Body::Apply(schema::Apply {
+        Request::Apply { place, entry, repair, room, quiet } => Body::Apply(schema::Apply {
             entry: Some(schema::Entry { place: copy(place.as_bytes()), ..self::entry(entry) }),
             repair: *repair,
             room: *room,
+            quiet: *quiet,
         }),
         Request::Probe => Body::Probe(Empty {}),
         Request::ProbeFor(node) => Body::ProbeFor(node_id(node)),

@@ -34,6 +34,8 @@ pub(crate) enum Request {
         repair: bool,
         /// How many values the place may have, if this is a new one and not a repair.
         room: Option<u32>,
+        /// Whether the asker, should it watch the place, need not be told of the change: it knows.
+        quiet: bool,
     },
     /// Is it there? And does it know the same members?
     Probe,

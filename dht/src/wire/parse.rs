@@ -128,9 +128,9 @@ fn get(body: &schema::Get) -> Parsed<Get> {
 }
 
 fn apply(body: schema::Apply) -> Parsed<Request> {
-    let entry = body.entry.ok_or_else(|| wrong("entry", "there is none"))?;
-    let (place, entry) = placed(entry)?;
-    Ok(Request::Apply { place, entry, repair: body.repair, room: body.room })
+    let schema::Apply { entry, repair, room, quiet } = body;
+    let (place, entry) = placed(entry.ok_or_else(|| wrong("entry", "there is none"))?)?;
+    Ok(Request::Apply { place, entry, repair, room, quiet })
 }
 
 fn listed(body: schema::Listed) -> Parsed<Listing> {

@@ -144,6 +144,8 @@ pub(super) struct Apply {
     pub(super) repair: bool,
     #[prost(uint32, optional, tag = "3")]
     pub(super) room: Option<u32>,
+    #[prost(bool, tag = "4")]
+    pub(super) quiet: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -74,14 +74,15 @@ fn request() -> impl Strategy<Value = Request> {
     let get = get.prop_map(|(place, after, until, entries, bytes)| {
         Request::Get(Get { place, after, until, entries, bytes })
     });
-    let apply = (placed(), any::<bool>(), any::<Option<u32>>());
+    let apply = (placed(), any::<bool>(), any::<Option<u32>>(), any::<bool>());
     prop_oneof![
         get,
-        apply.prop_map(|((place, entry), repair, room)| Request::Apply {
+        apply.prop_map(|((place, entry), repair, room, quiet)| Request::Apply {
             place,
             entry,
             repair,
-            room
+            room,
+            quiet
         }),
         Just(Request::Probe),
         prop::option::of(place()).prop_map(|near| Request::Members { near }),

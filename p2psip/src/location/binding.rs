@@ -1,6 +1,8 @@
 //! Bindings, and which of several count.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU64;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::message::Uri;
@@ -63,8 +65,8 @@ pub enum Media {
 /// A binding that counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bound {
-    /// What it says.
-    pub binding: Binding,
+    /// What it says: shared by all who keep it.
+    pub binding: Arc<Binding>,
     /// A higher one is newer.
     pub version: u64,
     /// For how long it counts still.
@@ -79,6 +81,8 @@ pub struct Known {
     /// The highest version of all that was ever said of it, as far as that is known: what is newer has a
     /// higher one.
     pub version: u64,
+    /// What a location service notes for itself: it is given back with what was made of this.
+    pub mark: Option<NonZeroU64>,
 }
 
 /// What counts of all that was found: of those that replace each other the newest, none older than
@@ -120,11 +124,11 @@ mod tests {
             path: "".into(),
             media: Media::Plain,
         };
-        Bound { binding, version, remaining: Duration::from_secs(60) }
+        Bound { binding: Arc::new(binding), version, remaining: Duration::from_secs(60) }
     }
 
     fn contacts(found: Vec<Bound>, floor: u64) -> Vec<String> {
-        merge(found, floor).into_iter().map(|bound| bound.binding.contact.into()).collect()
+        merge(found, floor).into_iter().map(|bound| bound.binding.contact.clone().into()).collect()
     }
 
     #[test]

@@ -145,7 +145,7 @@ impl LocationService for MemoryLocations {
     fn lookup(&self, aor: &Aor) -> Answer<Known> {
         let state = self.state();
         let bound = state.live(aor, Instant::now());
-        Box::pin(ready(Ok(Known { bound, version: state.version })))
+        Box::pin(ready(Ok(Known { bound, version: state.version, mark: None })))
     }
 
     fn watch(&self, aor: &Aor, seen: Option<Cursor>) -> Answer<(Vec<Bound>, Cursor)> {
@@ -200,7 +200,7 @@ mod tests {
     }
 
     fn for_a_minute(contact: &str) -> Change {
-        Change::Set(vec![(binding(contact), Duration::from_secs(60))])
+        Change::Set(vec![(Arc::new(binding(contact)), Duration::from_secs(60))])
     }
 
     #[tokio::test(start_paused = true)]
@@ -223,7 +223,7 @@ mod tests {
         for contact in ["sip:a@h1", "sip:a@h2", "sip:a@h3"] {
             locations.bind(&anna, for_a_minute(contact)).await.unwrap();
         }
-        let gone = Change::Set(vec![(binding("sip:a@h2"), Duration::ZERO)]);
+        let gone = Change::Set(vec![(Arc::new(binding("sip:a@h2")), Duration::ZERO)]);
         assert_eq!(locations.bind(&anna, gone).await.unwrap().len(), 2);
         assert_eq!(locations.bind(&anna, Change::Clear).await.unwrap(), []);
         assert!(locations.is_empty());
@@ -233,9 +233,9 @@ mod tests {
     async fn what_is_dropped_goes_alone_and_not_what_has_superseded_it() {
         let locations = MemoryLocations::new();
         let anna = aor("anna");
-        let (old, other) = (binding("sip:a@h1"), binding("sip:a@h2"));
+        let [old, other] = ["sip:a@h1", "sip:a@h2"].map(|contact| Arc::new(binding(contact)));
         let minute = Duration::from_secs(60);
-        let new = Binding { token: "u".into(), ..old.clone() };
+        let new = Arc::new(Binding { token: "u".into(), ..(*old).clone() });
         for binding in [&old, &other, &new] {
             let set = Change::Set(vec![(binding.clone(), minute)]);
             locations.bind(&anna, set).await.unwrap();

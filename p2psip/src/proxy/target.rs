@@ -115,6 +115,7 @@ fn target(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::time::Duration;
 
     use super::*;
@@ -132,7 +133,7 @@ mod tests {
             path: "".into(),
             media: Media::Plain,
         };
-        Bound { binding, version: 1, remaining: Duration::from_secs(60) }
+        Bound { binding: Arc::new(binding), version: 1, remaining: Duration::from_secs(60) }
     }
 
     #[test]

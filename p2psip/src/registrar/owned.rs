@@ -2,6 +2,7 @@
 //! and what has to be taken back when a flow is gone, or the phone has registered elsewhere.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::flow::{Flow, Token, TokenKey};
@@ -24,7 +25,8 @@ pub struct Owned {
 
 #[derive(Debug)]
 struct Kept {
-    binding: Binding,
+    /// The one that the location service keeps as well, where it does.
+    binding: Arc<Binding>,
     came_by: Flow,
     reached_by: Flow,
     verified: bool,
@@ -32,7 +34,7 @@ struct Kept {
 }
 
 /// Bindings that are to be taken back: whose, and which.
-pub type Gone = (Aor, Vec<Binding>);
+pub type Gone = (Aor, Vec<Arc<Binding>>);
 
 impl Owned {
     /// How many addresses of record have bindings of this node, counting some that are over.
@@ -55,11 +57,11 @@ impl Owned {
     pub fn note(
         &mut self,
         aor: &Aor,
-        granted: &[(Binding, Duration)],
+        granted: &[(Arc<Binding>, Duration)],
         (came_by, verified): (Flow, bool),
         tokens: &TokenKey,
         now_ms: u64,
-    ) -> Vec<Binding> {
+    ) -> Vec<Arc<Binding>> {
         self.noted = self.noted.wrapping_add(1);
         if self.noted.is_multiple_of(BETWEEN_SWEEPS) {
             self.sweep(now_ms);
@@ -101,7 +103,7 @@ impl Owned {
         now_ms: u64,
     ) -> bool {
         let all = self.by_aor.get_mut(aor).map(Vec::as_mut_slice).unwrap_or_default();
-        let same = |kept: &&mut Kept| kept.came_by == came_by && kept.binding == *binding;
+        let same = |kept: &&mut Kept| kept.came_by == came_by && *kept.binding == *binding;
         let Some(kept) = all.iter_mut().find(same).filter(|_| until_ms > now_ms) else {
             return false;
         };
@@ -130,7 +132,7 @@ impl Owned {
 
     /// All bindings of somebody, as they count now, are known: those of this node that were superseded
     /// elsewhere go.
-    pub fn on_current(&mut self, aor: &Aor, current: &[Bound]) -> Vec<Binding> {
+    pub fn on_current(&mut self, aor: &Aor, current: &[Bound]) -> Vec<Arc<Binding>> {
         let newer = |kept: &Kept| {
             let is_there = current.iter().any(|bound| bound.binding == kept.binding);
             let is_replaced = current.iter().any(|bound| bound.binding.replaces(&kept.binding));
@@ -144,7 +146,7 @@ impl Owned {
         self.take(aor, |_| true);
     }
 
-    fn take(&mut self, aor: &Aor, which: impl Fn(&Kept) -> bool) -> Vec<Binding> {
+    fn take(&mut self, aor: &Aor, which: impl Fn(&Kept) -> bool) -> Vec<Arc<Binding>> {
         let Some(all) = self.by_aor.get_mut(aor) else { return Vec::new() };
         let taken: Vec<Kept> = all.extract_if(.., |kept| which(kept)).collect();
         if all.is_empty() {
@@ -199,8 +201,8 @@ mod tests {
         Flow { carrier: Carrier::Tcp, peer: "192.0.2.7:4000".parse().unwrap(), connection }
     }
 
-    fn binding(contact: &str, flow: &Flow) -> Binding {
-        Binding {
+    fn binding(contact: &str, flow: &Flow) -> Arc<Binding> {
+        Arc::new(Binding {
             contact: contact.into(),
             instance: None,
             reg_id: None,
@@ -210,14 +212,19 @@ mod tests {
             direct: false,
             path: "".into(),
             media: Media::Plain,
-        }
+        })
     }
 
     fn tokens() -> TokenKey {
         TokenKey::new([1; 32])
     }
 
-    fn note(owned: &mut Owned, binding: &Binding, by: &Flow, until_ms: u64) -> Vec<Binding> {
+    fn note(
+        owned: &mut Owned,
+        binding: &Arc<Binding>,
+        by: &Flow,
+        until_ms: u64,
+    ) -> Vec<Arc<Binding>> {
         let granted = [(binding.clone(), Duration::from_millis(until_ms))];
         owned.note(&aor("anna"), &granted, (*by, false), &tokens(), 0)
     }
@@ -255,9 +262,11 @@ mod tests {
         let (here, stays) = (binding("sip:a@h", &flow(1)), binding("sip:b@h", &flow(1)));
         note(&mut owned, &here, &flow(1), 100);
         note(&mut owned, &stays, &flow(1), 100);
-        let there = Binding { owner: ([192, 0, 2, 2], 5060).into(), ..here.clone() };
+        let owner = ([192, 0, 2, 2], 5060).into();
+        let there = Arc::new(Binding { owner, ..(*here).clone() });
         let remaining = Duration::from_secs(1);
-        let bound = |binding: &Binding| Bound { binding: binding.clone(), version: 1, remaining };
+        let bound =
+            |binding: &Arc<Binding>| Bound { binding: Arc::clone(binding), version: 1, remaining };
         assert_eq!(owned.on_current(&aor("anna"), &[bound(&here), bound(&stays)]), []);
         // Not to be seen is not to be superseded.
         assert_eq!(owned.on_current(&aor("anna"), &[]), []);

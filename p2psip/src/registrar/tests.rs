@@ -24,7 +24,7 @@ fn wish(lines: &str) -> Result<Wish, Rejection> {
     Wish::read(&register(lines), &arrival(&tokens(), Carrier::Udp), &Lifetimes::default())
 }
 
-fn set(lines: &str) -> Vec<(Binding, u64)> {
+fn set(lines: &str) -> Vec<(Arc<Binding>, u64)> {
     match wish(lines).unwrap().what {
         What::Set(set) => {
             set.into_iter().map(|(binding, life)| (binding, life.as_secs())).collect()
@@ -144,9 +144,9 @@ fn what_cannot_be_bound_is_refused() {
 fn the_answer_tells_all_bindings() {
     let request = register("Supported: outbound\r\n");
     let mut one = bound("sip:a@h1");
-    one.binding.q = 50;
-    one.binding.instance = Some("urn:uuid:1".into());
-    one.binding.reg_id = Some(2);
+    let binding = Arc::make_mut(&mut one.binding);
+    (binding.q, binding.reg_id) = (50, Some(2));
+    binding.instance = Some("urn:uuid:1".into());
     let bytes = answer(&request, &[one, bound("sip:a@h2")], "9", ViaMark::default(), Room::Any);
     let reply = Message::parse(bytes).unwrap();
     assert_eq!(reply.status(), Some(Status::OK));
@@ -177,7 +177,7 @@ fn who_may_be_elsewhere_gets_no_more_than_three_times_what_has_come() {
 fn an_open_name_that_is_live_is_one_device_s() {
     let at = |contact: &str, instance: Option<&str>| {
         let mut bound = bound(contact);
-        bound.binding.instance = instance.map(Into::into);
+        Arc::make_mut(&mut bound.binding).instance = instance.map(Into::into);
         bound
     };
     let here = "192.0.2.7".parse().unwrap();

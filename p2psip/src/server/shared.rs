@@ -222,7 +222,7 @@ impl Shared {
     }
 }
 
-async fn take_back(locations: Arc<dyn LocationService>, aor: Aor, gone: Vec<Binding>) {
+async fn take_back(locations: Arc<dyn LocationService>, aor: Aor, gone: Vec<Arc<Binding>>) {
     let _ = locations.bind(&aor, Change::Drop(gone)).await;
 }
 

@@ -172,3 +172,26 @@ async fn a_protected_name_is_never_taken_for_open_where_the_others_are_gone() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_alone_asks_once_for_an_open_name_until_something_is_put() {
+    let testnet = Testnet::start(1).await.unwrap();
+    let (alice, dht) = (person(1), testnet.node(0));
+    let here = PhoneAccounts::new(dht.clone());
+    have(dht, &alice, "alice").await;
+    assert_eq!(here.account(&aor("alice")).await, Ok(None));
+    // However long ago that was.
+    here.inner.remembered().clear();
+    let gets = dht.meters().gets.get();
+    assert_eq!(here.account(&aor("alice")).await, Ok(None));
+    assert_eq!(dht.meters().gets.get(), gets);
+    assert_eq!(here.account(&aor("bob")).await, Ok(None));
+    assert!(dht.meters().gets.get() > gets);
+    let signed = entry(&alice, "alice", 1, &record(&here, &alice, "alice", "secret"));
+    assert_eq!(put(&here, "alice", signed).await.unwrap(), 1);
+    let account = Ok(Some(Account::new("alice", "secret")));
+    assert_eq!(here.account(&aor("alice")).await, account);
+    here.inner.remembered().clear();
+    assert_eq!(here.account(&aor("alice")).await, account);
+    testnet.close().await;
+}

@@ -210,7 +210,7 @@ fn in_order(mut bound: Vec<Bound>, aor: &Aor) -> Vec<Contact> {
     });
     let contact = |bound: Bound| Contact {
         uri: match bound.binding.direct {
-            true => bound.binding.contact.into(),
+            true => bound.binding.contact.clone().into(),
             // Its own address is of no use to others; the super-node that holds its flow reaches it.
             false => format!("sip:{}@{}", aor.to_user_part(), bound.binding.owner),
         },
@@ -243,7 +243,7 @@ mod tests {
             path: "".into(),
             media: Media::Plain,
         };
-        Bound { binding, version, remaining: Duration::from_micros(60_000_900) }
+        Bound { binding: binding.into(), version, remaining: Duration::from_micros(60_000_900) }
     }
 
     #[test]

@@ -33,8 +33,8 @@ pub fn registrations(state: &AppState) -> Registrations {
     let all = state.sip.locations().registrations();
     let registrations = all.into_iter().map(|one| Registration {
         user: one.aor.to_string(),
-        contact: one.binding.contact.into(),
-        instance: one.binding.instance.map(Into::into),
+        contact: one.binding.contact.clone().into(),
+        instance: one.binding.instance.clone().map(Into::into),
         direct: one.binding.direct,
         expires_s: one.remaining.as_secs(),
     });

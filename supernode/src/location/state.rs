@@ -1,12 +1,13 @@
 //! What is under an address of record's key, and what of it counts. Pure.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use base::{PublicKey, Sequence, Signed, Slot, Verified, WrongSignature};
+use base::{PublicKey, Sequence, Signed, Verified, WrongSignature};
 use dht::Found;
 use p2psip::location::{Binding, Bound, Cursor, Known, merge};
 
-use super::statement::Statement;
+use super::statement::{Part, Statement};
 
 /// No statement has a higher sequence: each change adds one, so that only somebody who does harm comes
 /// here, and there has to be room above whatever counts.
@@ -17,13 +18,16 @@ pub(super) fn after(version: u64) -> Sequence {
     Sequence::new(version.saturating_add(1).min(SEQUENCE_MAX))
 }
 
-/// What counts after one more was said than what was known to count.
-pub(super) fn and(known: Known, said: Vec<(Statement, Sequence, Duration)>) -> Vec<Bound> {
-    let mut state = State { said: known.bound, ..State::default() };
-    for (said, sequence, remaining) in said {
-        state.add(said, sequence, remaining, None);
-    }
-    state.bound()
+/// What is known after one more was said than what was known before.
+pub(super) fn and(
+    known: Known,
+    said: &Statement,
+    sequence: Sequence,
+    remaining: Duration,
+) -> Known {
+    let mut state = State { said: known.bound, top: known.version, ..State::default() };
+    state.add(said, sequence, remaining, false);
+    Known { mark: known.mark, ..state.known() }
 }
 
 /// What super-nodes have said about an address of record, as it was found.
@@ -42,9 +46,10 @@ pub(super) struct State {
 /// A binding that a super-node itself keeps there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Own {
-    pub(super) slot: Slot,
     pub(super) sequence: Sequence,
-    pub(super) binding: Binding,
+    pub(super) binding: Arc<Binding>,
+    /// Whether others are said with it.
+    pub(super) together: bool,
 }
 
 impl State {
@@ -72,31 +77,38 @@ impl State {
                 continue;
             }
             let is_mine = signed.author() == *me;
-            state.add(said, sequence, found.remaining.into(), is_mine.then(|| signed.slot()));
+            state.add(&said, sequence, found.remaining.into(), is_mine);
         }
         state
     }
 
-    fn add(&mut self, said: Statement, sequence: Sequence, remaining: Duration, own: Option<Slot>) {
+    fn add(&mut self, said: &Statement, sequence: Sequence, remaining: Duration, is_mine: bool) {
         let version = sequence.number();
         self.top = self.top.max(version);
+        let mut add = |binding: &Arc<Binding>, remaining: Duration, together| {
+            let binding = Arc::clone(binding);
+            if is_mine && !remaining.is_zero() {
+                self.own.push(Own { sequence, binding: Arc::clone(&binding), together });
+            }
+            self.said.push(Bound { binding, version, remaining });
+        };
         match said {
             Statement::NoneBefore => self.floor = self.floor.max(version),
-            Statement::Over(binding) => {
-                self.said.push(Bound { binding, version, remaining: Duration::ZERO });
-            }
-            Statement::At(binding) => {
-                if let Some(slot) = own {
-                    self.own.push(Own { slot, sequence, binding: binding.clone() });
+            Statement::Over(binding) => add(binding, Duration::ZERO, false),
+            Statement::At(binding) => add(binding, remaining, false),
+            Statement::Together(parts) => {
+                for Part { binding, sooner_s } in parts {
+                    let sooner = sooner_s.map(|seconds| Duration::from_secs(seconds.into()));
+                    let left = sooner.map_or(Duration::ZERO, |by| remaining.saturating_sub(by));
+                    add(binding, left, true);
                 }
-                self.said.push(Bound { binding, version, remaining });
             }
         }
     }
 
     /// The bindings that count, and above which version something new has to be.
     pub(super) fn known(&self) -> Known {
-        Known { bound: self.bound(), version: self.top }
+        Known { bound: self.bound(), version: self.top, mark: None }
     }
 
     /// The bindings that count.
@@ -126,7 +138,7 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use base::{Key, Kind, Lifetime, Place, SigningKey, Ttl, Value};
+    use base::{Key, Kind, Lifetime, Place, SigningKey, Slot, Ttl, Value};
 
     use super::super::samples;
     use super::*;
@@ -151,7 +163,7 @@ mod tests {
     }
 
     fn at(contact: &str) -> Statement {
-        Statement::At(samples::binding(contact))
+        Statement::At(Arc::new(samples::binding(contact)))
     }
 
     fn of(found: &[Found]) -> State {
@@ -160,16 +172,18 @@ mod tests {
 
     fn contacts(found: &[Found]) -> Vec<String> {
         let state = of(found);
-        state.bound().into_iter().map(|bound| bound.binding.contact.into()).collect()
+        state.bound().into_iter().map(|bound| bound.binding.contact.clone().into()).collect()
     }
 
     #[test]
     fn the_newest_that_was_said_counts_whoever_said_it() {
         let other = SigningKey::from_bytes(&[2; 32]);
-        let phone = |contact: &str, token: &str| Binding {
-            instance: Some("urn:uuid:1".into()),
-            token: token.into(),
-            ..samples::binding(contact)
+        let phone = |contact: &str, token: &str| {
+            Arc::new(Binding {
+                instance: Some("urn:uuid:1".into()),
+                token: token.into(),
+                ..samples::binding(contact)
+            })
         };
         let old = said(&me(), &Statement::At(phone("sip:a@192.0.2.7", "t1")), 4);
         let new = said(&other, &Statement::At(phone("sip:a@192.0.2.8", "t2")), 5);
@@ -190,6 +204,38 @@ mod tests {
             said(&me(), &Statement::NoneBefore, 4),
             said(&me(), &at("sip:a@h2"), 5),
         ];
+        assert_eq!(contacts(&found), ["sip:a@h2"]);
+    }
+
+    #[test]
+    fn several_that_were_said_together_count_each_for_its_time_until_something_newer_is_said() {
+        let part = |contact: &str, sooner_s| Part {
+            binding: Arc::new(samples::binding(contact)),
+            sooner_s,
+        };
+        let parts = vec![
+            part("sip:a@h1", Some(0)),
+            part("sip:a@h2", Some(20)),
+            part("sip:a@h3", Some(60)),
+            part("sip:a@h4", None),
+        ];
+        let before = said(&me(), &at("sip:a@h4"), 1);
+        let together = said(&me(), &Statement::Together(parts), 2);
+        let state = of(&[before.clone(), together.clone()]);
+        let mut left: Vec<(String, u64)> = state
+            .bound()
+            .iter()
+            .map(|bound| (bound.binding.contact.to_string(), bound.remaining.as_secs()))
+            .collect();
+        left.sort_unstable();
+        assert_eq!(left, [("sip:a@h1".to_owned(), 60), ("sip:a@h2".to_owned(), 40)]);
+        assert_eq!(state.known().version, 2);
+        let own: Vec<bool> = state.own().iter().map(|own| own.together).collect();
+        assert_eq!(own, [false, true, true]);
+        // One of them alone, and another's end, of no newer version than what it ends.
+        let other = SigningKey::from_bytes(&[2; 32]);
+        let over = Statement::Together(vec![part("sip:a@h1", None)]);
+        let found = [before, together, said(&me(), &over, 2), said(&other, &at("sip:a@h2"), 3)];
         assert_eq!(contacts(&found), ["sip:a@h2"]);
     }
 

@@ -76,8 +76,13 @@ async fn long_requests_arrive_too() {
     let (one, other) = pair(Answers::alive(), answers).await;
     let Reply::Listed(listed) = listing(LONG) else { unreachable!() };
     let place = base::Place::of(b"place");
-    let apply =
-        Request::Apply { place, entry: listed.entries[0].clone(), repair: false, room: None };
+    let apply = Request::Apply {
+        place,
+        entry: listed.entries[0].clone(),
+        repair: false,
+        room: None,
+        quiet: false,
+    };
     let mut asked: Vec<_> = (0..20).map(|_| one.send(other.id, apply.clone())).collect();
     for asked in &mut asked {
         assert_eq!(answer(asked).await, Ok(listing(LONG)));
@@ -89,8 +94,13 @@ async fn a_queue_that_is_full_turns_away() {
     let (one, other) = pair(Answers::alive(), Answers::never()).await;
     let Reply::Listed(listed) = listing(LONG) else { unreachable!() };
     let place = base::Place::of(b"place");
-    let apply =
-        Request::Apply { place, entry: listed.entries[0].clone(), repair: false, room: None };
+    let apply = Request::Apply {
+        place,
+        entry: listed.entries[0].clone(),
+        repair: false,
+        room: None,
+        quiet: false,
+    };
     // In work, on the way and queued there is room for less than this.
     let mut asked: Vec<_> = (0..1000).map(|_| one.send(other.id, apply.clone())).collect();
     let turned_away = asked.iter_mut().filter_map(|asked| asked.try_recv().ok());

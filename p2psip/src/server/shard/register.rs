@@ -38,7 +38,10 @@ impl Shard {
             return Err(Rejection::with_reason(Status::FORBIDDEN, reason));
         }
         let account = shared.accounts.account(&wish.aor);
-        let found = shared.locations.lookup(&wish.aor);
+        let found = match wish.granted() {
+            [] => shared.locations.lookup(&wish.aor),
+            set => shared.locations.lookup_again(&wish.aor, set),
+        };
         call.stage = Stage::Register(Box::new(wish), false);
         out.push(Todo::Ask(id, both(Some(account), Some(found))));
         Ok(())
