@@ -1,7 +1,9 @@
 //! What the parts of a running node share: its store, its link, its view of the overlay.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -16,14 +18,14 @@ use crate::leases::Leases;
 use crate::link::{Link, ReplySlot, Response};
 use crate::meters::Meters;
 use crate::overlay::membership::Event;
-use crate::overlay::operation::{Ask, Context};
+use crate::overlay::operation::Context as Seen;
 use crate::overlay::view::View;
 use crate::overlay::{Now, Peer};
 use crate::quotas::Quotas;
 use crate::serve;
-use crate::store::Store;
+use crate::store::{Pending, Store};
 use crate::watches::Watches;
-use crate::wire::Request;
+use crate::wire::{Reply, Request};
 
 /// A running node.
 pub(crate) struct Node {
@@ -60,6 +62,16 @@ pub(crate) struct Node {
     pub(crate) unanswered: AtomicU64,
     /// When the next complaint may be logged, in milliseconds since the start.
     pub(crate) next_complaint: AtomicU64,
+}
+
+/// What comes of a request to this node itself.
+pub(crate) enum Asked {
+    /// It is not for this node.
+    Other(Request),
+    /// It is answered.
+    Now(Reply),
+    /// It will be.
+    Later(Pending<Reply>),
 }
 
 /// A peer that does wrong does it often; people need to read it only now and then.
@@ -128,11 +140,11 @@ impl Node {
     }
 
     /// Runs `act` with what an operation sees of this node.
-    pub(crate) fn with_context<T>(&self, act: impl FnOnce(&Context<'_>) -> T) -> T {
+    pub(crate) fn with_context<T>(&self, act: impl FnOnce(&Seen<'_>) -> T) -> T {
         let view = self.view.load();
         // What was held before this start.
         self.lamport.observe(self.store.newest());
-        act(&Context {
+        act(&Seen {
             now: self.now(),
             view: &view,
             lamport: &self.lamport,
@@ -142,29 +154,31 @@ impl Node {
         })
     }
 
-    /// Sends a request, to this node itself without a detour.
-    pub(crate) fn ask(self: &Arc<Node>, ask: Ask, slot: ReplySlot) {
-        if ask.to.id == self.me.id {
-            self.ask_myself(ask.request, slot);
-            return;
-        }
+    /// Sends a request to another node.
+    pub(crate) fn ask_other(
+        &self,
+        to: &Arc<Peer>,
+        addresses: &[SocketAddr],
+        request: Request,
+        slot: ReplySlot,
+    ) {
         self.meters.requests.add(1);
-        self.link.request(&ask.to, &ask.addresses, ask.request, slot);
+        self.link.request(to, addresses, request, slot);
     }
 
-    fn ask_myself(self: &Arc<Node>, request: Request, slot: ReplySlot) {
-        match serve::respond(self, self.me.id, request) {
-            Response::Now(reply) => slot.answer(Ok(reply)),
-            Response::Later(mut reply) => {
-                // A store in memory is done at once.
-                let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-                match reply.as_mut().poll(&mut context) {
-                    std::task::Poll::Ready(reply) => slot.answer(Ok(reply)),
-                    std::task::Poll::Pending => {
-                        tokio::spawn(async move { slot.answer(Ok(reply.await)) });
-                    }
-                }
-            }
+    /// Answers a request that is for this node itself.
+    pub(crate) fn ask_myself(self: &Arc<Node>, to: &Peer, request: Request) -> Asked {
+        if to.id != self.me.id {
+            return Asked::Other(request);
+        }
+        let mut later = match serve::respond(self, self.me.id, request) {
+            Response::Now(reply) => return Asked::Now(reply),
+            Response::Later(later) => later,
+        };
+        // A store in memory is done at once.
+        match later.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(reply) => Asked::Now(reply),
+            Poll::Pending => Asked::Later(later),
         }
     }
 
