@@ -237,6 +237,18 @@ mod tests {
     }
 
     #[test]
+    fn who_knows_of_a_change_is_not_told_and_all_others_are() {
+        let (leases, [a, b]) = (Leases::default(), [1, 2].map(|n| peer(n).id));
+        for watcher in [a, b] {
+            leases.grant(watcher, [place(1)].into_iter(), LEASE, Now::ZERO);
+        }
+        leases.changed(&place(1), Some(&a));
+        assert_eq!(leases.to_be_told(), [b]);
+        leases.changed(&place(1), None);
+        assert_eq!(leases.to_be_told().len(), 2);
+    }
+
+    #[test]
     fn a_lease_ends_by_time_or_when_it_is_given_back() {
         let (leases, [a, b]) = (Leases::default(), [1, 2].map(|n| peer(n).id));
         leases.grant(a, [place(1)].into_iter(), LEASE, Now::ZERO);

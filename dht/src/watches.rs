@@ -347,4 +347,40 @@ mod tests {
         assert!(wanted.contains_key(&peer(103).id) && !leased());
         assert!(!watches.places()[&place].leases.contains_key(&peer(102).id));
     }
+
+    #[test]
+    fn a_stamp_is_there_while_all_replicas_tell_and_another_one_after_each_change() {
+        let (watches, place) = (Watches::default(), Place::of(b"watched"));
+        let mut view = view(20);
+        assert_eq!(watches.stamp(&place, &view), None, "nobody watches");
+        let (leases, stamp) = (BTreeMap::new(), watches.stamps.next());
+        let state = watch::Sender::default();
+        let watched = Watched { waiting: 1, left: None, state, stamp, leases, located: None };
+        watches.places().insert(place, watched);
+        let ids: Vec<NodeId> = watches.wanted(&view, at(0)).into_keys().collect();
+        for id in &ids {
+            assert_eq!(watches.stamp(&place, &view), None, "not all tell");
+            watches.granted(&view, *id, &[place], at(0));
+        }
+        let first = watches.stamp(&place, &view);
+        assert!(first.is_some());
+        watches.granted(&view, ids[0], &[place], at(1));
+        assert_eq!(watches.stamp(&place, &view), first, "renewed");
+        watches.changed(&peer(99).id, &[place]);
+        assert_eq!(watches.stamp(&place, &view), first, "that one was not asked");
+        watches.changed(&ids[1], &[place]);
+        let second = watches.stamp(&place, &view);
+        assert!(second.is_some() && second != first);
+        watches.refused(ids[2], &[place]);
+        assert_eq!(watches.stamp(&place, &view), None);
+        watches.granted(&view, ids[2], &[place], at(2));
+        let third = watches.stamp(&place, &view);
+        assert!(third.is_some() && third != second, "what changed before nobody told");
+        view.set_known_bits(255);
+        assert_eq!(watches.stamp(&place, &view), None, "who keeps it is not known for sure");
+        view.set_known_bits(0);
+        assert_eq!(watches.stamp(&place, &view), third);
+        watches.woke();
+        assert_eq!(watches.stamp(&place, &view), None);
+    }
 }
