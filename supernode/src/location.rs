@@ -170,7 +170,7 @@ impl Inner {
             Some(None) => return Ok(known.bound),
         };
         self.ledger().unsettle(aor);
-        // One entry, whatever is set: if it fails nothing was changed, and the phone is told so.
+        // One entry, however much is set: all of it is said, or nothing (RFC 3261 §10.3, step 7).
         let sequence = state::after(known.version);
         let sequence = self.say(aor, &said, sequence, life, is_refresh).await?;
         let known = state::and(known, &said, sequence, life);
