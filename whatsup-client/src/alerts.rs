@@ -97,6 +97,11 @@ impl Alerts {
         }
     }
 
+    /// Whether no community is followed.
+    pub fn is_empty(&self) -> bool {
+        self.followed.is_empty()
+    }
+
     /// Waits until something happens and tells it, the oldest first; nothing if that takes longer than some
     /// 25 seconds. What happened before the first call is not told, and nothing is told twice. Dropping the
     /// future loses nothing.

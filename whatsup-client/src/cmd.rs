@@ -44,6 +44,7 @@ mod table;
 #[cfg(test)]
 pub(crate) mod testing;
 mod verify;
+mod watch;
 
 use std::ffi::OsString;
 use std::io;
@@ -55,7 +56,7 @@ use crate::net::Net;
 use crate::node_url::NodeUrl;
 
 pub use answer::Answer;
-pub use context::{Context, Streams, Surroundings};
+pub use context::{Context, Streams, Surroundings, TerminalKind};
 pub use error::CommandError;
 pub use home::Home;
 pub use table::Table;
@@ -176,6 +177,8 @@ pub enum Command {
     Who(here::Who),
     /// Be here: others see it while this runs
     Here(here::Here),
+    /// See what is shared, said to you, and who is here, as it happens
+    Watch(watch::Args),
     /// Call somebody with a telephone program of this machine
     Call(here::Call),
     /// Show where somebody can be called, as in sip:alice
@@ -268,6 +271,7 @@ async fn perform(command: Command, context: &mut Context<'_>) -> Result<Answer, 
         Command::Services(args) => services::run(args, context).await,
         Command::Who(args) => here::who(args, context).await,
         Command::Here(args) => here::here(args, context).await,
+        Command::Watch(args) => watch::run(args, context).await,
         Command::Call(args) => here::call(args, context).await,
         Command::Resolve(args) => resolve::run(args, context).await,
         Command::Completions { shell } => {

@@ -2,10 +2,12 @@
 //! registered by telephone is asked for by name.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use base::list::Seat;
 use base::{Name, PublicKey, Slot, Ttl};
 use prost::Message;
+use tokio::time::Instant;
 
 use crate::author::Author;
 use crate::keys;
@@ -23,6 +25,9 @@ pub const RENEW_S: u64 = 30;
 pub const STATUS_MAX: usize = 80;
 /// Most sessions that are read: a conference's.
 pub const SESSIONS_MAX: usize = 2_000;
+/// How long a [`Roll`] takes what it read of somebody for true: a telephone that comes or goes is seen within
+/// this, and a hall of people who say that they are here costs one list to look at, not each of them.
+const KNOWN_FOR: Duration = Duration::from_secs(30);
 
 /// What a session says.
 #[derive(Clone, PartialEq, Message)]
@@ -97,6 +102,22 @@ pub async fn remove_all(net: &Net, author: &Author) -> Result<usize, OverlayErro
     Ok(removed)
 }
 
+/// Who is here, for who looks again and again: what was read of somebody a moment ago is not read anew.
+#[derive(Default)]
+pub struct Roll {
+    known: BTreeMap<Name, Known>,
+}
+
+/// What was read of whoever has a name.
+struct Known {
+    person: Option<Person>,
+    phones: Vec<Contact>,
+    read_at: Instant,
+}
+
+/// What a key says by a name: on how many devices it is here, and what it does.
+type Said = BTreeMap<PublicKey, (usize, String)>;
+
 /// Everybody who is here, those also of `others` who are or who have a telephone registered, and whether that
 /// is all: in the order of their names, without whom `kept` blocks. Nobody is shown by a name that is not
 /// theirs.
@@ -108,9 +129,60 @@ pub async fn who(
     others: &[Name],
     kept: &Kept,
 ) -> Result<(Vec<Present>, bool), OverlayError> {
+    Roll::default().look(net, others, kept).await
+}
+
+impl Roll {
+    /// As [`who`], with what it knows already.
+    ///
+    /// # Errors
+    /// The overlay's.
+    pub async fn look(
+        &mut self,
+        net: &Net,
+        others: &[Name],
+        kept: &Kept,
+    ) -> Result<(Vec<Present>, bool), OverlayError> {
+        let (said, is_all) = said(net, others).await?;
+        self.learn(net, &said).await?;
+        let present = said.iter().filter_map(|(name, said)| {
+            let known = self.known.get(name)?;
+            let person = known.person.clone().filter(|person| !kept.is_blocked(&person.key))?;
+            let (sessions, status) = said.get(&person.key).cloned().unwrap_or_default();
+            let phones = known.phones.clone();
+            let is_here = sessions > 0 || !phones.is_empty();
+            is_here.then_some(Present { person, sessions, status, phones })
+        });
+        Ok((present.collect(), is_all))
+    }
+
+    /// Reads whom of these it does not know, and forgets all others.
+    async fn learn(&mut self, net: &Net, said: &BTreeMap<Name, Said>) -> Result<(), OverlayError> {
+        let now = Instant::now();
+        self.known.retain(|name, known| said.contains_key(name) && now < known.read_at + KNOWN_FOR);
+        let unknown = said.keys().filter(|name| !self.known.contains_key(*name));
+        let unknown: Vec<Name> = unknown.cloned().collect();
+        let locate = |name: &Name| Ask::Locate { user: name.as_str().to_owned() };
+        let (people, phones) = tokio::join!(
+            profile::read(net, &unknown),
+            net.run(unknown.iter().map(locate).collect()),
+        );
+        for ((name, person), phones) in unknown.into_iter().zip(people).zip(phones) {
+            let phones = match phones? {
+                Answer::Contacts(contacts) => contacts,
+                _ => return Err(unexpected()),
+            };
+            self.known.insert(name, Known { person: person?, phones, read_at: now });
+        }
+        Ok(())
+    }
+}
+
+/// What is said by which names, these among them, and whether that is all.
+async fn said(net: &Net, names: &[Name]) -> Result<(BTreeMap<Name, Said>, bool), OverlayError> {
     let (sessions, is_all) = net.list(keys::here()).records::<Session>(SESSIONS_MAX).await?;
-    let mut said: BTreeMap<Name, BTreeMap<PublicKey, (usize, String)>> =
-        others.iter().map(|name| (name.clone(), BTreeMap::new())).collect();
+    let mut said: BTreeMap<Name, Said> =
+        names.iter().map(|name| (name.clone(), Said::new())).collect();
     for session in sessions {
         let Ok(name) = Name::new(&session.body.name) else { continue };
         let (sessions, status) =
@@ -121,27 +193,7 @@ pub async fn who(
             *status = text::shortened(&text::shown(&session.body.status), STATUS_MAX).into_owned();
         }
     }
-    let names: Vec<Name> = said.keys().cloned().collect();
-    let locate = |name: &Name| Ask::Locate { user: name.as_str().to_owned() };
-    let (people, phones) =
-        tokio::join!(profile::read(net, &names), net.run(names.iter().map(locate).collect()),);
-    let mut present = Vec::new();
-    for ((name, person), phones) in names.iter().zip(people).zip(phones) {
-        let Some(person) = person? else { continue };
-        if kept.is_blocked(&person.key) {
-            continue;
-        }
-        let phones = match phones? {
-            Answer::Contacts(contacts) => contacts,
-            _ => return Err(unexpected()),
-        };
-        let session = said.get(name).and_then(|said| said.get(&person.key));
-        let (sessions, status) = session.cloned().unwrap_or_default();
-        if sessions > 0 || !phones.is_empty() {
-            present.push(Present { person, sessions, status, phones });
-        }
-    }
-    Ok((present, is_all))
+    Ok((said, is_all))
 }
 
 /// The slot of a device's session: nobody learns of it which device it is in a private list.

@@ -244,6 +244,11 @@ impl Net {
     ) -> Result<Vec<Watched>, OverlayError> {
         self.overlay.watch(keys, wait).await
     }
+
+    /// The super-node that is asked first now: [`Overlay::via`].
+    pub fn via(&self) -> Option<String> {
+        self.overlay.via()
+    }
 }
 
 /// The page of an answer.

@@ -36,6 +36,11 @@ pub trait Overlay: Send + Sync {
         keys: Vec<Watched>,
         wait: Duration,
     ) -> BoxFuture<'_, Result<Vec<Watched>, OverlayError>>;
+
+    /// The super-node that is asked first now, as people name it; nothing where there is none to name.
+    fn via(&self) -> Option<String> {
+        None
+    }
 }
 
 /// One thing to do.

@@ -63,3 +63,12 @@ fn files_that_cannot_be_used_end_with_3_and_say_why() {
     assert_eq!(open.status.code(), Some(3));
     assert!(String::from_utf8(open.stderr).unwrap().contains("can be read by others"));
 }
+
+#[test]
+fn what_is_drawn_goes_to_a_terminal_only_and_programs_are_told_what_to_ask_for() {
+    let home = tempfile::tempdir().unwrap();
+    let output = whatsup(home.path(), &["watch", "--node", &nobody()]);
+    assert_eq!((output.status.code(), &*output.stdout), (Some(2), &b""[..]));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.ends_with("programs read: whatsup watch --json\n"), "{said}");
+}

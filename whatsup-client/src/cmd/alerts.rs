@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use base::PublicKey;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use super::answer::Answer;
 use super::community::{Named, time};
@@ -37,9 +37,7 @@ pub(super) async fn run(args: Args, context: &mut Context<'_>) -> Result<Answer,
         let text = "you follow no community; join one, or follow it";
         return Ok(Answer::nothing(json!({ "alerts": [] }), text));
     }
-    context.tell("waiting for what happens in the communities you follow; Control-C ends it");
-    let mut told = 0;
-    let mut looks = 0;
+    let (mut told, mut looks, mut waits) = (0, 0, false);
     loop {
         let new = match alerts.next().await {
             Ok(new) => new,
@@ -49,6 +47,11 @@ pub(super) async fn run(args: Args, context: &mut Context<'_>) -> Result<Answer,
                 continue;
             }
         };
+        // Said when nothing that happens from now on is missed.
+        if !std::mem::replace(&mut waits, true) {
+            context
+                .tell("waiting for what happens in the communities you follow; Control-C ends it");
+        }
         let shown = |alert: &&Alert| alert.author != me && !kept.is_blocked(&alert.author);
         let new: Vec<&Alert> = new.iter().filter(shown).collect();
         let authors = new.iter().map(|alert| (alert.author, &*alert.name));
@@ -78,6 +81,12 @@ fn communities(kept: &Kept) -> impl Iterator<Item = CommunityId> {
 }
 
 fn line(alert: &Alert, named: &Named) -> Answer {
+    let (json, people) = told(alert, named);
+    Answer::done(json, people)
+}
+
+/// An alert for programs, and in a line for people.
+pub(super) fn told(alert: &Alert, named: &Named) -> (Json, String) {
     let (word, verb) = match alert.kind {
         Kind::News => ("news", "shared"),
         Kind::Event => ("event", "announced"),
@@ -105,5 +114,5 @@ fn line(alert: &Alert, named: &Named) -> Answer {
     let preview = text::shown(&alert.preview);
     let title = text::shown(&alert.title);
     let people = format!("{}  {title}: {} {verb} {preview}", time(alert.stamp), named.name(&by));
-    Answer::done(json, format!("{}{missed}", people.trim_end()))
+    (json, format!("{}{missed}", people.trim_end()))
 }

@@ -1,6 +1,6 @@
 //! [`Context`]: all that a command may use beside its arguments.
 
-use std::io::{self, Read, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -17,6 +17,9 @@ use crate::upkeep::Owner;
 
 /// The variable that may hold a name's passphrase, as for `supernode`.
 const NAME_PASSPHRASE: &str = "SUPERNODE_NAME_PASSPHRASE";
+
+/// The variable that asks for no colours, whatever it says unless that is nothing.
+const NO_COLOR: &str = "NO_COLOR";
 
 /// Standard input, output and error.
 pub struct Streams<'a> {
@@ -37,6 +40,17 @@ pub struct Surroundings {
     pub now_ms: Arc<dyn Fn() -> u64 + Send + Sync>,
     /// A name's passphrase, if the environment has one.
     pub name_passphrase: Option<Zeroizing<String>>,
+    /// What standard output is drawn on, if it is a terminal that can be drawn on.
+    pub terminal: Option<TerminalKind>,
+}
+
+/// A terminal that can be drawn on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TerminalKind {
+    /// With colours.
+    Colours,
+    /// Without: NO_COLOR is set.
+    Plain,
 }
 
 /// All that a command may use beside its arguments.
@@ -56,7 +70,21 @@ impl Surroundings {
         };
         let name_passphrase = std::env::var(NAME_PASSPHRASE).ok().filter(|text| !text.is_empty());
         let name_passphrase = name_passphrase.map(Zeroizing::new);
-        Surroundings { home, now_ms: Arc::new(now_ms), name_passphrase }
+        let terminal = TerminalKind::of_process();
+        Surroundings { home, now_ms: Arc::new(now_ms), name_passphrase, terminal }
+    }
+}
+
+impl TerminalKind {
+    /// Of this process's standard output, by what the environment says of it.
+    fn of_process() -> Option<TerminalKind> {
+        let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let is_dumb = std::env::var_os("TERM").is_some_and(|kind| kind == "dumb");
+        let kind = match is_set(NO_COLOR) {
+            true => TerminalKind::Plain,
+            false => TerminalKind::Colours,
+        };
+        (io::stdout().is_terminal() && !is_dumb).then_some(kind)
     }
 }
 
@@ -68,6 +96,24 @@ impl<'a> Context<'a> {
         streams: Streams<'a>,
     ) -> Context<'a> {
         Context { net, around, json, streams }
+    }
+
+    /// As this one, with other streams: for what is done beside it.
+    pub(super) fn beside<'b>(&self, streams: Streams<'b>) -> Context<'b>
+    where
+        'a: 'b,
+    {
+        Context { net: self.net, around: self.around, json: self.json, streams }
+    }
+
+    /// Standard output, to be drawn on.
+    pub(super) fn out(&mut self) -> &mut (dyn Write + Send) {
+        self.streams.out
+    }
+
+    /// What a terminal is like, if standard output is one.
+    pub fn terminal(&self) -> Option<TerminalKind> {
+        self.around.terminal
     }
 
     /// The overlay.

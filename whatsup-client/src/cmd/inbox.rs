@@ -111,7 +111,7 @@ fn list(inbox: &Inbox, new: usize) -> Answer {
             "with": label,
             "key": key_of(peer),
             "kind": kind_of(peer),
-            "standing": standing(held),
+            "standing": word_of(held.standing()),
             "unread": unread,
             "last": last.text,
             "last_ms": stamp.millis(),
@@ -133,7 +133,7 @@ fn conversation(with: &str, peer: &Peer, held: &Conversation, shown: usize) -> A
         "with": with,
         "key": key_of(peer),
         "kind": kind_of(peer),
-        "standing": standing(held),
+        "standing": word_of(held.standing()),
         "messages": messages,
     });
     let mut lines: String = match peer {
@@ -176,22 +176,25 @@ fn message_json((stamp, id, kept): (Stamp, MessageId, &Kept)) -> Json {
     json
 }
 
-fn key_of(peer: &Peer) -> Option<String> {
+/// The key of a conversation's other side.
+pub(super) fn key_of(peer: &Peer) -> Option<String> {
     match peer {
         Peer::Person(key) => Some(key.to_string()),
         Peer::Sip(_) => None,
     }
 }
 
-const fn kind_of(peer: &Peer) -> &'static str {
+/// Whether what is said there is encrypted, for programs.
+pub(super) const fn kind_of(peer: &Peer) -> &'static str {
     match peer {
         Peer::Person(_) => "encrypted",
         Peer::Sip(_) => "from SIP, not encrypted",
     }
 }
 
-const fn standing(held: &Conversation) -> &'static str {
-    match held.standing() {
+/// A standing, for programs.
+pub(super) const fn word_of(standing: Standing) -> &'static str {
+    match standing {
         Standing::Stranger => "stranger",
         Standing::Accepted => "accepted",
         Standing::Refused => "refused",

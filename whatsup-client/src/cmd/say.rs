@@ -24,6 +24,14 @@ pub struct Args {
     pub text: Vec<String>,
 }
 
+/// A message that is on its way.
+struct Said {
+    id: MessageId,
+    to: Name,
+    key: PublicKey,
+    state: State,
+}
+
 pub(super) async fn run(args: Args, context: &mut Context<'_>) -> Result<Answer, CommandError> {
     let typed = if args.text.is_empty() {
         let bytes = context.read_stdin(TEXT_MAX)?;
@@ -32,10 +40,25 @@ pub(super) async fn run(args: Args, context: &mut Context<'_>) -> Result<Answer,
     } else {
         args.text.join(" ")
     };
-    let said = text::lines(&typed, "message", TEXT_MAX)?;
+    let Said { id, to, key, state } = send(&args.to, &typed, context).await?;
+    let json = json!({ "id": id.to_string(), "to": to.as_str(), "key": key.to_string(), "state": word(state), "replicas": replicas(state) });
+    Ok(Answer::done(json, format_args!("{}; {to} has it when they fetch it", shown(state))))
+}
+
+/// Writes to whoever is called so: how far it came, for people.
+pub(super) async fn say(
+    to: &str,
+    typed: &str,
+    context: &mut Context<'_>,
+) -> Result<String, CommandError> {
+    Ok(shown(send(to, typed, context).await?.state))
+}
+
+async fn send(to: &str, typed: &str, context: &mut Context<'_>) -> Result<Said, CommandError> {
+    let said = text::lines(typed, "message", TEXT_MAX)?;
     let (postbox, mailbox) = Postbox::open(context).await?;
     let mut mail = postbox.mail(context, mailbox)?;
-    let (key, receiver) = whom(&args.to, &postbox, &mail.mailbox().inbox, context).await?;
+    let (key, receiver) = whom(to, &postbox, &mail.mailbox().inbox, context).await?;
     let name = receiver.name.clone();
     if key == postbox.me.public() {
         return Err(CommandError::Usage("that is you".to_owned()));
@@ -52,9 +75,7 @@ pub(super) async fn run(args: Args, context: &mut Context<'_>) -> Result<Answer,
         }
         return Err(error);
     }
-    let state = state_of(&mail.mailbox().outbox, id);
-    let json = json!({ "id": id.to_string(), "to": name.as_str(), "key": key.to_string(), "state": word(state), "replicas": replicas(state) });
-    Ok(Answer::done(json, format_args!("{}; {name} has it when they fetch it", shown(state))))
+    Ok(Said { id, to: name, key, state: state_of(&mail.mailbox().outbox, id) })
 }
 
 /// Whom a name is, and where a message to them goes.

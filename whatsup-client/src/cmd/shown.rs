@@ -21,7 +21,7 @@ pub(super) fn table(posts: &[Post]) -> Table {
 }
 
 /// A post in a line: its text, its link, its file.
-fn what(post: &Post) -> String {
+pub(super) fn what(post: &Post) -> String {
     let mut parts = Vec::new();
     if !post.text.is_empty() {
         parts.push(text::shortened(&post.text, CELL_MAX).into_owned());

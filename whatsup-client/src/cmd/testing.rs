@@ -32,7 +32,8 @@ impl Person {
     pub(crate) fn on(memory: &Memory) -> Person {
         let folder = TempDir::new().unwrap();
         let home = Home::new(folder.path().join("home"));
-        let around = Surroundings { name_passphrase: None, ..Surroundings::new(home) };
+        let around =
+            Surroundings { name_passphrase: None, terminal: None, ..Surroundings::new(home) };
         let net = Net::new(memory.clone());
         Person { net, memory: memory.clone(), around, _folder: folder }
     }

@@ -158,6 +158,10 @@ impl Overlay for Http {
     ) -> BoxFuture<'_, Result<Vec<Watched>, OverlayError>> {
         Box::pin(self.watch_all(keys, wait))
     }
+
+    fn via(&self) -> Option<String> {
+        self.nodes.first()
+    }
 }
 
 /// What became of an ask's answer.

@@ -37,6 +37,11 @@ impl Nodes {
         self.nodes.len()
     }
 
+    /// The one that is asked first.
+    pub(super) fn first(&self) -> Option<String> {
+        self.nodes.get(self.first.load(Ordering::Relaxed)).map(NodeUrl::to_string)
+    }
+
     /// Another than this one is to be asked next.
     pub(super) fn leave(&self, node: usize) {
         let next = (node + 1) % self.nodes.len().max(1);
