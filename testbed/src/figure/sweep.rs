@@ -221,7 +221,7 @@ fn telephony(
         measured.calls.push(rang.as_secs_f64() * 1e3);
         std::thread::sleep(EVERY_CALL.saturating_sub(began.elapsed()));
     }
-    answering.into_iter().try_for_each(Answering::stop)?;
+    answering.into_iter().try_for_each(|phone| phone.stop().map(|_| ()))?;
     let since = Counters::read(laptops)?.since(&before);
     measured.calls_overlay = since.mean_ms("scope_sip_setup_overlay_seconds")?;
     Ok(())

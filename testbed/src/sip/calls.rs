@@ -69,7 +69,7 @@ pub(crate) fn rings(phone: &mut Phone, callee: &str) -> Result<Duration> {
 #[derive(Debug)]
 pub(crate) struct Answering {
     stop: Arc<AtomicBool>,
-    thread: JoinHandle<Result<()>>,
+    thread: JoinHandle<Result<Phone>>,
 }
 
 impl Answering {
@@ -93,13 +93,13 @@ impl Answering {
                     }
                 }
             }
-            Ok(())
+            Ok(phone)
         });
         Answering { stop, thread }
     }
 
-    /// No longer.
-    pub(crate) fn stop(self) -> Result<()> {
+    /// No longer; the phone.
+    pub(crate) fn stop(self) -> Result<Phone> {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().ok().context("the callee's thread has failed")?
     }

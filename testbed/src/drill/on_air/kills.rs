@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::phones::{Phones, callee, sip};
+use super::phones::{Phones, answering, callee, moved, sip};
 use super::{meet, started};
 use crate::air::{Laptops, Scenario};
 use crate::checks::Checks;
@@ -93,7 +93,8 @@ fn kill(
     checks: &mut Checks,
 ) -> Result<()> {
     let guest = format!("guest-{victim}");
-    phones.plug_in(laptops, victim, &guest, sip(laptops, victim)?)?;
+    let there = sip(laptops, victim)?;
+    let phone = answering(laptops, victim, &guest, there)?;
     let gone = laptops.supernodes().find(|(on, _)| *on == victim).map(|(_, node)| node.http());
     gone.into_iter().for_each(|http| live.remove(http));
     let killed = Instant::now();
@@ -102,10 +103,9 @@ fn kill(
     let what = format!("with laptop {victim}'s super-node killed, others call each other");
     checks.check(&what, || phones.reach(caller, &callee(called)).map(|_| ()));
     let what = format!("who registered at it rings as soon as registered elsewhere ({victim})");
-    checks.check(&what, || {
-        phones.plug_in(laptops, victim, &guest, elsewhere)?;
-        phones.reach(called, &guest).map(|_| ())
-    });
+    let phone = moved(phone, elsewhere)?;
+    checks.check(&what, || phones.reach(called, &guest).map(|_| ()));
+    phone.stop()?;
     sleep(AWAY.saturating_sub(killed.elapsed()));
     let node = laptops.replace(victim)?;
     live.add(node);

@@ -26,26 +26,12 @@ impl Phones {
         let mut phones = Phones { callers: Vec::new(), answering: Vec::new() };
         for number in numbers {
             let (number, node) = (*number, sip(laptops, *number)?);
-            phones.plug_in(laptops, number, &callee(number), node)?;
+            phones.answering.push(answering(laptops, number, &callee(number), node)?);
             let user = format!("caller-{number}");
             let caller = laptops.on(number, || Phone::new(&user, ip_address(number), node))?;
             phones.callers.push((number, caller));
         }
         Ok(phones)
-    }
-
-    /// One more, on this laptop, at whatever super-node.
-    pub(super) fn plug_in(
-        &mut self,
-        laptops: &Laptops,
-        on: usize,
-        user: &str,
-        node: SocketAddr,
-    ) -> Result<()> {
-        let mut phone = laptops.on(on, || Phone::new(user, ip_address(on), node))?;
-        registration(&mut phone).with_context(|| user.to_owned())?;
-        self.answering.push(Answering::start(phone));
-        Ok(())
     }
 
     /// Calls from one laptop somebody by name; how long it took until it rang.
@@ -71,8 +57,30 @@ impl Phones {
 
     /// Nobody answers any more.
     pub(super) fn unplug(self) -> Result<()> {
-        self.answering.into_iter().try_for_each(Answering::stop)
+        self.answering.into_iter().try_for_each(|phone| phone.stop().map(|_| ()))
     }
+}
+
+/// A telephone on a laptop that is registered at a super-node and rings when it is called.
+pub(super) fn answering(
+    laptops: &Laptops,
+    on: usize,
+    user: &str,
+    node: SocketAddr,
+) -> Result<Answering> {
+    let phone = laptops.on(on, || Phone::new(user, ip_address(on), node))?;
+    registered(phone, node)
+}
+
+/// The same telephone, from now on at another super-node.
+pub(super) fn moved(phone: Answering, node: SocketAddr) -> Result<Answering> {
+    registered(phone.stop()?, node)
+}
+
+fn registered(mut phone: Phone, node: SocketAddr) -> Result<Answering> {
+    phone.node = node;
+    registration(&mut phone).context("cannot register")?;
+    Ok(Answering::start(phone))
 }
 
 /// Who is on a laptop.
