@@ -66,4 +66,4 @@ pub use passphrase::{Passphrase, PassphraseError};
 pub use signed::SignedPage;
 pub use stamp::Stamp;
 pub use status::{Health, PeerStatus, Phase, Status};
-pub use watch::Watched;
+pub use watch::{Changed, Watched};

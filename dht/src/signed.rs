@@ -126,10 +126,15 @@ impl Dht {
             let write = Write::signed(place, entry.clone(), room);
             if quiet { write.quietly() } else { write }
         };
-        let replicas = match room {
-            None => self.write(write(None)).await?,
-            Some(room) => self.write_within(place, id, room, write).await?,
+        let written = match room {
+            None => self.write(write(None)).await,
+            Some(room) => self.write_within(place, id, room, write).await,
         };
+        if quiet {
+            // Also when too few have it: some may.
+            node.watches.changed_quietly(&place);
+        }
+        let replicas = written?;
         node.meters.put_time.record(asked.elapsed());
         Ok(Receipt { replicas })
     }

@@ -1,8 +1,9 @@
 //! [`Dht::watch`]: waiting for a key's values to change.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use base::{Entry, EntryId, Key, Place};
+use base::{Entry, EntryId, Key, Lifetime, Place};
 use futures::future::try_join_all;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
@@ -11,17 +12,13 @@ use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use crate::cursor::Cursor;
 use crate::handle::Dht;
+use crate::overlay::operation::RETRY;
 use crate::overlay::read::Consistency;
-use crate::watches::{State, Waiting, Watches};
+use crate::watches::seen::Seen;
+use crate::watches::{Waiting, Watches};
 use crate::wire::{Get, LISTING_BYTES, LISTING_ENTRIES};
 use crate::{DhtError, Found};
 
-/// Between two looks that nothing gives reason to, while all replicas would tell of changes.
-const LOOK: Duration = Duration::from_secs(30);
-/// The same while some would not.
-const LOOK_UNLEASED: Duration = Duration::from_secs(5);
-/// After an entry's end, until it is looked for whether it is gone.
-const AFTER_EXPIRY: Duration = Duration::from_millis(20);
 /// Between two looks at a key that is said to change and does not, at most.
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 const PAUSE_MIN: Duration = Duration::from_millis(2);
@@ -38,13 +35,25 @@ pub struct Watched {
     pub cursor: Cursor,
 }
 
+/// One of the keys of [`Dht::watch_any`] whose state is another than was seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changed {
+    /// Which of the keys it is, by its number.
+    pub at: usize,
+    /// Names its state now.
+    pub cursor: Cursor,
+    /// All its values in that state, in the order of their ids, if they were asked for and there was room.
+    pub values: Option<Vec<Found>>,
+}
+
 impl Dht {
     /// Waits until a key's values are others than at `since`, and returns them; at once if they are, or
     /// if there is no `since`. After `wait` it returns them as they are. What changes and changes back
     /// meanwhile may be missed: this is of states, not of events.
     ///
     /// Whoever calls it again within half a minute misses nothing between the calls and costs the
-    /// replicas nothing. It goes on through the death of replicas.
+    /// replicas nothing. It goes on through the death of replicas. However many wait for one key at this
+    /// node, a change is read for them all together.
     ///
     /// # Errors
     /// [`DhtError::NoQuorum`] when too few replicas answered until the end of `wait`,
@@ -58,19 +67,23 @@ impl Dht {
         let deadline = Instant::now() + wait;
         let mut look = Look::begin(self, key.place())?;
         loop {
-            let (entries, cursor) = look.read(self, deadline).await?;
-            if since != Some(cursor) || Instant::now() >= deadline {
-                return Ok(Watched { values: live(entries), cursor });
+            let seen = look.see(self, since, deadline, Needs::State).await?;
+            if since != Some(seen.cursor) || Instant::now() >= deadline {
+                // Somebody else's entries may not have been kept.
+                if let Some(values) = values_of(&seen) {
+                    return Ok(Watched { values, cursor: seen.cursor });
+                }
+                continue;
             }
             // Whoever waits keeps nothing of what it read.
-            drop(entries);
+            drop(seen);
             look.until_reason(self, deadline).await?;
         }
     }
 
     /// Waits until the values of one of these keys are others than at the key's cursor, and says of which,
-    /// by their numbers, and what their cursors are now; at once for those that have no cursor. After `wait`
-    /// it says none.
+    /// and what their cursors are now; at once for those that have no cursor. After `wait` it says none.
+    /// With those that changed it gives their values, as long as they come to at most so many bytes in all.
     ///
     /// # Errors
     /// As [`Dht::watch`]; one key that cannot be read ends it for all.
@@ -78,9 +91,10 @@ impl Dht {
         &self,
         keys: &[(Key, Option<Cursor>)],
         wait: Duration,
-    ) -> Result<Vec<(usize, Cursor)>, DhtError> {
+        bytes: usize,
+    ) -> Result<Vec<Changed>, DhtError> {
         let deadline = Instant::now() + wait;
-        let reads = Semaphore::new(READS_AT_ONCE);
+        let reads = Reads { turns: Semaphore::new(READS_AT_ONCE), bytes: AtomicUsize::new(bytes) };
         let mut looks = Vec::with_capacity(keys.len());
         for (key, since) in keys {
             looks.push((Look::begin(self, key.place())?, *since));
@@ -88,7 +102,7 @@ impl Dht {
         let firsts =
             looks.iter_mut().map(|(look, since)| look.differs(self, *since, deadline, &reads));
         let firsts = try_join_all(firsts).await?;
-        let differ: Vec<_> = numbered(firsts).collect();
+        let differ: Vec<Changed> = numbered(firsts).collect();
         if !differ.is_empty() || Instant::now() >= deadline {
             return Ok(differ);
         }
@@ -99,7 +113,7 @@ impl Dht {
                     look.until_reason(self, deadline).await?;
                     let differs = look.differs(self, *since, deadline, reads).await?;
                     if differs.is_some() || Instant::now() >= deadline {
-                        return Ok((at, differs));
+                        return Ok(differs.map(|differs| Changed { at, ..differs }));
                     }
                 }
             }
@@ -107,22 +121,21 @@ impl Dht {
         let mut waiting: FuturesUnordered<_> = waiting.collect();
         let mut differ = Vec::new();
         while let Some(waited) = waiting.next().await {
-            let (at, differs) = waited?;
-            differ.extend(differs.map(|cursor| (at, cursor)));
+            differ.extend(waited?);
             if !differ.is_empty() {
                 break;
             }
         }
         // Others may have changed with it.
-        while let Some(Some(Ok((at, differs)))) = waiting.next().now_or_never() {
-            differ.extend(differs.map(|cursor| (at, cursor)));
+        while let Some(Some(Ok(differs))) = waiting.next().now_or_never() {
+            differ.extend(differs);
         }
-        differ.sort_unstable_by_key(|(at, _)| *at);
+        differ.sort_unstable_by_key(|changed| changed.at);
         Ok(differ)
     }
 
     /// All entries under a place, removals included.
-    async fn all_entries(&self, place: Place) -> Result<Vec<Entry>, DhtError> {
+    async fn all_entries(self, place: Place) -> Result<Vec<Entry>, DhtError> {
         let mut entries: Vec<Entry> = Vec::new();
         loop {
             let after: Option<EntryId> = entries.last().map(Entry::id);
@@ -141,11 +154,39 @@ impl Dht {
 struct Look {
     place: Place,
     waiting: Waiting,
-    /// What was told before the last read.
-    told: State,
-    /// When the first of the values ends that were read last.
-    ends: Option<Instant>,
+    /// What was seen last, without its entries.
+    seen: Option<Seen>,
     pause: Duration,
+}
+
+/// What a look is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Needs {
+    /// To know whether there is another state.
+    Cursor,
+    /// The same, and its values.
+    Change,
+    /// The values of whatever state there is at the end of the wait.
+    State,
+}
+
+/// What the looks of one caller share.
+struct Reads {
+    turns: Semaphore,
+    /// Bytes of values that may still be given.
+    bytes: AtomicUsize,
+}
+
+impl Reads {
+    /// The values, if they may still be given.
+    fn take(&self, seen: &Seen) -> Option<Vec<Found>> {
+        let values = values_of(seen)?;
+        let each = values.iter().map(|found| EntryId::LEN + found.value.as_bytes().len());
+        let bytes = each.sum();
+        let take = |left: usize| left.checked_sub(bytes).filter(|_| left > 0);
+        let taken = self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
+        taken.is_ok().then_some(values)
+    }
 }
 
 impl Look {
@@ -156,47 +197,69 @@ impl Look {
             let text = "this super-node watches as many keys as it may; try again later";
             return Err(DhtError::OverCapacity(text.into()));
         };
-        Ok(Look { place, waiting, told: State::default(), ends: None, pause: Duration::ZERO })
+        Ok(Look { place, waiting, seen: None, pause: Duration::ZERO })
     }
 
-    /// Reads the place, again until the deadline if that fails.
-    async fn read(
+    /// What there is, as far as all that was told until now goes; read again until the deadline if that fails.
+    async fn see(
         &mut self,
         dht: &Dht,
+        since: Option<Cursor>,
         deadline: Instant,
-    ) -> Result<(Vec<Entry>, Cursor), DhtError> {
+        needs: Needs,
+    ) -> Result<Seen, DhtError> {
+        let is_enough = |seen: &Seen| {
+            let is_same = since == Some(seen.cursor);
+            seen.entries.is_some()
+                || match needs {
+                    Needs::Cursor => true,
+                    Needs::Change => is_same,
+                    Needs::State => is_same && Instant::now() < deadline,
+                }
+        };
         loop {
-            // Before it reads: what changes while it does may not be in what it reads.
-            self.told = *self.waiting.state.borrow_and_update();
-            match dht.all_entries(self.place).await {
-                Ok(entries) => {
-                    let living = entries.iter().filter(|entry| entry.is_live());
-                    let first = living.map(Entry::remaining).min();
-                    let now = Instant::now();
-                    self.ends = first.map(|left| now + Duration::from(left) + AFTER_EXPIRY);
-                    let cursor = Cursor::of(&entries);
-                    return Ok((entries, cursor));
+            // Before it looks: of what changes while it does it will be told.
+            self.waiting.state.mark_unchanged();
+            let known = since.and_then(|since| self.waiting.known(&since)).filter(is_enough);
+            let seen = match known {
+                Some(known) => Ok(known),
+                None => {
+                    let entries = dht.clone().all_entries(self.place);
+                    self.waiting.read(since.as_ref(), entries).await
+                }
+            };
+            match seen {
+                Ok(seen) => {
+                    self.seen = Some(seen.without_entries());
+                    return Ok(seen);
                 }
                 Err(_) if dht.node().is_leaving() => return Err(stops()),
                 // It lasts longer than one read may.
-                Err(DhtError::NoQuorum(_)) if Instant::now() < deadline => {}
+                Err(DhtError::NoQuorum(_)) if Instant::now() < deadline => {
+                    sleep_until(deadline.min(Instant::now() + RETRY)).await;
+                }
                 Err(error) => return Err(error),
             }
         }
     }
 
-    /// The cursor, if it is another than `since`.
+    /// What there is, if that is another state than `since`.
     async fn differs(
         &mut self,
         dht: &Dht,
         since: Option<Cursor>,
         deadline: Instant,
-        reads: &Semaphore,
-    ) -> Result<Option<Cursor>, DhtError> {
+        reads: &Reads,
+    ) -> Result<Option<Changed>, DhtError> {
         // Never closed.
-        let _turn = reads.acquire().await;
-        let (_, cursor) = self.read(dht, deadline).await?;
-        Ok((since != Some(cursor)).then_some(cursor))
+        let _turn = reads.turns.acquire().await;
+        let needs = match reads.bytes.load(Ordering::Relaxed) {
+            0 => Needs::Cursor,
+            _ => Needs::Change,
+        };
+        let seen = self.see(dht, since, deadline, needs).await?;
+        let differs = since != Some(seen.cursor);
+        Ok(differs.then(|| Changed { at: 0, cursor: seen.cursor, values: reads.take(&seen) }))
     }
 
     /// Waits until there is reason to read again, or the deadline.
@@ -216,11 +279,11 @@ impl Look {
 
     async fn until_told(&mut self, deadline: Instant) -> Reason {
         let leased = self.waiting.state.borrow().leased;
-        let look = Instant::now() + if leased { LOOK } else { LOOK_UNLEASED };
-        let until = self.ends.map_or(look, |ends| look.min(ends)).min(deadline);
+        let Some(seen) = &self.seen else { return Reason::Time };
+        let until = seen.good_until(leased).min(deadline);
         loop {
             let state = *self.waiting.state.borrow_and_update();
-            if state.changes != self.told.changes {
+            if state.changes != seen.told {
                 return Reason::Told;
             }
             match timeout_at(until, self.waiting.state.changed()).await {
@@ -247,14 +310,18 @@ fn stops() -> DhtError {
 }
 
 /// Those that there are, with their numbers.
-fn numbered(all: Vec<Option<Cursor>>) -> impl Iterator<Item = (usize, Cursor)> {
-    all.into_iter().enumerate().filter_map(|(at, cursor)| Some((at, cursor?)))
+fn numbered(all: Vec<Option<Changed>>) -> impl Iterator<Item = Changed> {
+    all.into_iter().enumerate().filter_map(|(at, changed)| Some(Changed { at, ..changed? }))
 }
 
-fn live(entries: Vec<Entry>) -> Vec<Found> {
-    let found = |entry: Entry| {
-        let (id, remaining) = (entry.id(), entry.remaining());
-        entry.shown().map(|value| Found { id, value, remaining })
+/// The values that were seen, with what is left of their lives now.
+fn values_of(seen: &Seen) -> Option<Vec<Found>> {
+    let entries = seen.entries.as_ref()?;
+    let age = u64::try_from(seen.ended.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let found = |entry: &Entry| {
+        let remaining = entry.remaining().as_millis().saturating_sub(age);
+        let remaining = Lifetime::from_millis(remaining);
+        entry.shown().map(|value| Found { id: entry.id(), value, remaining })
     };
-    entries.into_iter().filter_map(found).collect()
+    Some(entries.iter().filter_map(found).collect())
 }

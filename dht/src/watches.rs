@@ -3,24 +3,30 @@
 //! ```text
 //! Dht::watch ─► Watches: one per place, however many wait ─► keep: leases at all replicas, renewed,
 //!      ▲            ▲ dirty                                        anew when the replicas change
-//!      └── reads ───┴── notice "changed" of any replica
+//!      └── Known ───┴── notice "changed" of any replica
 //! ```
 //!
-//! A notice says that something changed, never what: whoever waits reads. One that is lost is made up
-//! for by reading now and then.
+//! A notice says that something changed, never what: one of those who wait reads, and what it saw is for them
+//! all ([`seen`]). A notice that is lost is made up for by reading now and then.
 //!
 //! In an overlay too large to know everybody the replicas of most places are looked for, again and again, as
 //! they change; and the leases there are renewed oftener, for a connection that is idle is parted from.
 
+pub(crate) mod seen;
+
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use base::{NodeId, Place};
-use futures::{StreamExt, stream};
+use base::{Entry, NodeId, Place};
+use futures::future::{BoxFuture, Shared, WeakShared};
+use futures::{FutureExt, StreamExt, stream};
 use tokio::sync::{Notify, watch};
-use tokio::time::interval;
+use tokio::time::{Instant, interval};
 
+use crate::DhtError;
+use crate::cursor::Cursor;
 use crate::drive;
 use crate::node::Node;
 use crate::overlay::Now;
@@ -29,6 +35,7 @@ use crate::overlay::view::View;
 use crate::serve::question_at;
 use crate::stamp::{Stamp, Stamps};
 use crate::wire::{PLACES_MAX, Reply, Request};
+use seen::{Known, Seen};
 
 /// How long a lease is asked for; renewed when half of it is over.
 const LEASE: Duration = Duration::from_secs(60);
@@ -54,6 +61,8 @@ pub(crate) struct Watches {
     places: Mutex<BTreeMap<Place, Watched>>,
     new: Notify,
     pub(crate) stamps: Stamps,
+    /// Bytes of entries that are kept of all places.
+    kept: Arc<AtomicUsize>,
 }
 
 struct Watched {
@@ -68,9 +77,39 @@ struct Watched {
     leases: BTreeMap<NodeId, Now>,
     /// The replicas that were found where the view does not have them, and when they were looked for.
     located: Option<(Now, Vec<Replica>)>,
+    known: Known,
+    reading: Option<Reading>,
+}
+
+/// A read of a place, for all who wait for it.
+pub(crate) type Read = Shared<BoxFuture<'static, Result<Seen, DhtError>>>;
+
+/// One that is under way, for as long as somebody waits for it.
+struct Reading {
+    /// How many changes had been told when it began.
+    told: u64,
+    read: WeakShared<BoxFuture<'static, Result<Seen, DhtError>>>,
 }
 
 impl Watched {
+    fn new(stamp: Stamp) -> Watched {
+        Watched {
+            waiting: 0,
+            left: None,
+            state: watch::Sender::default(),
+            stamp,
+            leases: BTreeMap::new(),
+            located: None,
+            known: Known::default(),
+            reading: None,
+        }
+    }
+
+    /// Whether all replicas tell of changes now.
+    fn holds(&self, now: Now) -> bool {
+        self.state.borrow().leased && self.leases.values().all(|granted| now < *granted + LEASE)
+    }
+
     /// Who keeps the place: none while that is not known.
     fn replicas(&self, place: &Place, view: &View) -> Vec<Replica> {
         if view.knows_replicas(place) {
@@ -111,14 +150,8 @@ impl Watches {
         if places.len() >= WATCHES_MAX && !places.contains_key(&place) {
             return None;
         }
-        let watched = places.entry(place).or_insert_with(|| Watched {
-            waiting: 0,
-            left: None,
-            state: watch::Sender::default(),
-            stamp: node.watches.stamps.next(),
-            leases: BTreeMap::new(),
-            located: None,
-        });
+        let watched =
+            places.entry(place).or_insert_with(|| Watched::new(node.watches.stamps.next()));
         watched.waiting += 1;
         watched.left = None;
         let state = watched.state.subscribe();
@@ -145,8 +178,29 @@ impl Watches {
             let Some(watched) = places.get_mut(place) else { continue };
             if watched.leases.contains_key(from) {
                 watched.stamp = self.stamps.next();
+                watched.known.let_go();
                 watched.state.send_modify(|state| state.changes += 1);
             }
+        }
+    }
+
+    /// This node has changed something at a place itself, of which it is not told: whoever waits need not look,
+    /// and whoever comes does.
+    pub(crate) fn changed_quietly(&self, place: &Place) {
+        if let Some(watched) = self.places().get_mut(place) {
+            watched.known.let_go();
+            watched.state.send_if_modified(|state| {
+                state.changes += 1;
+                false
+            });
+        }
+    }
+
+    /// Takes what a read of a place saw, and gives what was seen of it last.
+    fn learn(&self, place: &Place, seen: Seen) -> Seen {
+        match self.places().get_mut(place) {
+            Some(watched) => watched.known.learn(seen, watched.waiting > 1, &self.kept),
+            None => seen,
         }
     }
 
@@ -161,8 +215,10 @@ impl Watches {
 
     /// The machine slept: leases may be over that do not seem so here.
     pub(crate) fn woke(&self) {
-        let mut places = self.places();
-        places.values_mut().for_each(|watched| watched.leases.clear());
+        for watched in self.places().values_mut() {
+            watched.leases.clear();
+            watched.state.send_if_modified(|state| std::mem::take(&mut state.leased));
+        }
         self.new.notify_one();
     }
 
@@ -243,6 +299,48 @@ impl Watches {
     }
 }
 
+impl Waiting {
+    /// What there is, if that is known without asking anybody, for who has seen `since`.
+    pub(crate) fn known(&self, since: &Cursor) -> Option<Seen> {
+        let places = self.node.watches.places();
+        let watched = places.get(&self.place)?;
+        if self.node.has_slept() || !watched.holds(self.node.now()) {
+            return None;
+        }
+        let changes = watched.state.borrow().changes;
+        watched.known.after(since, changes, Instant::now()).cloned()
+    }
+
+    /// A read by `entries` that sees at least what there is now; for who has seen a state that was seen here,
+    /// it may be one of somebody else's that sees all that has been told.
+    pub(crate) fn read(
+        &self,
+        since: Option<&Cursor>,
+        entries: impl Future<Output = Result<Vec<Entry>, DhtError>> + Send + 'static,
+    ) -> Read {
+        let mut places = self.node.watches.places();
+        let watched = places
+            .entry(self.place)
+            .or_insert_with(|| Watched::new(self.node.watches.stamps.next()));
+        let told = watched.state.borrow().changes;
+        let under_way = watched.reading.as_ref().filter(|reading| reading.told == told);
+        if let Some(reading) = under_way
+            && since.is_some_and(|since| watched.known.has_seen(since))
+            && let Some(read) = reading.read.upgrade()
+        {
+            return read;
+        }
+        let (node, place, began) = (Arc::clone(&self.node), self.place, Instant::now());
+        let read = async move {
+            let seen = Seen::of(entries.await?, told, began, Instant::now());
+            Ok(node.watches.learn(&place, seen))
+        };
+        let read = read.boxed().shared();
+        watched.reading = read.downgrade().map(|read| Reading { told, read });
+        read
+    }
+}
+
 impl Drop for Waiting {
     fn drop(&mut self) {
         if let Some(watched) = self.node.watches.places().get_mut(&self.place) {
@@ -318,9 +416,8 @@ mod tests {
     #[test]
     fn of_a_far_place_the_replicas_are_looked_for_and_leased_oftener() {
         let (watches, place) = (Watches::default(), Place::of(b"far"));
-        let state = watch::Sender::default();
-        let (leases, stamp) = (BTreeMap::new(), watches.stamps.next());
-        let watched = Watched { waiting: 1, left: None, state, stamp, leases, located: None };
+        let mut watched = Watched::new(watches.stamps.next());
+        watched.waiting = 1;
         watches.places().insert(place, watched);
         let mut view = view(20);
         assert!(watches.to_locate(&view, at(0)).is_empty(), "the view has them");
@@ -353,9 +450,8 @@ mod tests {
         let (watches, place) = (Watches::default(), Place::of(b"watched"));
         let mut view = view(20);
         assert_eq!(watches.stamp(&place, &view), None, "nobody watches");
-        let (leases, stamp) = (BTreeMap::new(), watches.stamps.next());
-        let state = watch::Sender::default();
-        let watched = Watched { waiting: 1, left: None, state, stamp, leases, located: None };
+        let mut watched = Watched::new(watches.stamps.next());
+        watched.waiting = 1;
         watches.places().insert(place, watched);
         let ids: Vec<NodeId> = watches.wanted(&view, at(0)).into_keys().collect();
         for id in &ids {

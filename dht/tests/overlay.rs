@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use base::{Key, SecretTag, Ttl, Value};
 use dht::testnet::Testnet;
-use dht::{Cursor, Dht, DhtError, Health, Options, PageRequest, Phase, Removal, Storage, Watched};
+use dht::{
+    Changed, Cursor, Dht, DhtError, Health, Options, PageRequest, Phase, Removal, Storage, Watched,
+};
 
 /// Longest wait for anything: a slow, shared machine is slow, not stuck.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -190,13 +192,14 @@ async fn who_watches_many_keys_is_told_which_of_them_changed() {
     let keys: Vec<Key> = (0..100).map(key).collect();
     there.put(&keys[7], value(7), SecretTag::NONE, Ttl::MAX).await.unwrap();
     let unseen: Vec<_> = keys.iter().map(|key| (key.clone(), None)).collect();
-    let seen = here.watch_any(&unseen, PATIENCE).await.unwrap();
-    assert_eq!(seen.iter().map(|(at, _)| *at).collect::<Vec<_>>(), (0..100).collect::<Vec<_>>());
+    let seen = here.watch_any(&unseen, PATIENCE, 0).await.unwrap();
+    assert_eq!(seen.iter().map(|key| key.at).collect::<Vec<_>>(), (0..100).collect::<Vec<_>>());
+    assert!(seen.iter().all(|key| key.values.is_none()), "nobody asked for values");
     let mut known: Vec<_> =
-        keys.iter().zip(&seen).map(|(key, (_, cursor))| (key.clone(), Some(*cursor))).collect();
-    assert_eq!(here.watch_any(&known, Duration::from_millis(20)).await, Ok(Vec::new()));
+        keys.iter().zip(&seen).map(|(key, seen)| (key.clone(), Some(seen.cursor))).collect();
+    assert_eq!(here.watch_any(&known, Duration::from_millis(20), 0).await, Ok(Vec::new()));
 
-    let waiting = here.watch_any(&known, PATIENCE);
+    let waiting = here.watch_any(&known, PATIENCE, 0);
     let changes = async {
         there.put(&keys[42], value(1), SecretTag::NONE, Ttl::MAX).await.unwrap();
         there.remove(&keys[7], &value(7), None).await.unwrap();
@@ -204,16 +207,91 @@ async fn who_watches_many_keys_is_told_which_of_them_changed() {
     let (told, ()) = tokio::join!(waiting, changes);
     let mut told = told.unwrap();
     // The second change may have come too late for this answer: then it is the next one's.
-    while !(told.iter().any(|(at, _)| *at == 7) && told.iter().any(|(at, _)| *at == 42)) {
-        assert!(!told.is_empty() && told.iter().all(|(at, _)| [7, 42].contains(at)), "{told:?}");
-        told.iter().for_each(|(at, cursor)| known[*at].1 = Some(*cursor));
-        told.extend(here.watch_any(&known, PATIENCE).await.unwrap());
+    while !(told.iter().any(|key| key.at == 7) && told.iter().any(|key| key.at == 42)) {
+        assert!(told.iter().all(|key| [7, 42].contains(&key.at)) && !told.is_empty(), "{told:?}");
+        told.iter().for_each(|key| known[key.at].1 = Some(key.cursor));
+        told.extend(here.watch_any(&known, PATIENCE, 0).await.unwrap());
     }
     let empty = here.watch(&keys[0], None, PATIENCE).await.unwrap().cursor;
-    assert!(told.contains(&(7, empty)), "the key is empty again");
+    let emptied = |key: &Changed| key.at == 7 && key.cursor == empty;
+    assert!(told.iter().any(emptied), "the key is empty again");
     let missed = (keys[42].clone(), Some(empty));
-    let at_once = here.watch_any(&[missed], PATIENCE).await.unwrap();
+    let at_once = here.watch_any(&[missed], PATIENCE, 0).await.unwrap();
     assert_eq!(at_once.len(), 1, "what was seen is not what is");
+    testnet.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_is_read_together_for_all_who_wait_for_it_at_a_node() {
+    const WATCHERS: usize = 200;
+    let testnet = Testnet::start(5).await.unwrap();
+    let key = key(1);
+    let replicas = testnet.node(0).replicas_of(&key);
+    let mut others = testnet.nodes().iter().filter(|node| !replicas.contains(&node.id()));
+    let (watcher, writer) = (others.next().unwrap(), others.next().unwrap());
+    let mut cursor = watcher.watch(&key, None, PATIENCE).await.unwrap().cursor;
+    until("all replicas tell", || watcher.status().leases == 3).await;
+    for n in 0..3 {
+        let before = watcher.meters().requests.get();
+        let keys = [(key.clone(), Some(cursor))];
+        let waiting = (0..WATCHERS).map(|_| watcher.watch_any(&keys, PATIENCE, 1000));
+        let put = async {
+            // So that they wait, and do not just read.
+            until("all watch", || watcher.meters().watches.get() > (WATCHERS * (n + 1)) as u64)
+                .await;
+            writer.put(&key, value(n), SecretTag::NONE, Ttl::MAX).await.unwrap();
+        };
+        let (told, ()) = tokio::join!(futures::future::join_all(waiting), put);
+        for told in told {
+            let [told] = &told.unwrap()[..] else { panic!("one key is watched") };
+            let values = told.values.iter().flatten().map(|found| &found.value);
+            let expected: Vec<Value> = (0..=n).map(value).collect();
+            assert!(expected.iter().all(|value| values.clone().any(|there| there == value)));
+            assert_eq!(values.count(), n + 1);
+            cursor = told.cursor;
+        }
+        // Each of its own would read from two.
+        let requests = watcher.meters().requests.get() - before;
+        assert!(requests < WATCHERS as u64, "{requests} requests");
+    }
+    testnet.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_saw_another_state_elsewhere_is_told_what_there_is_now() {
+    let testnet = Testnet::start(4).await.unwrap();
+    let (here, there, key) = (testnet.node(0), testnet.node(3), key(1));
+    let mut seen = here.watch(&key, None, PATIENCE).await.unwrap().cursor;
+    until("all replicas tell", || here.status().leases == 3).await;
+    for n in 0..20 {
+        // What is acknowledged is there for whoever asks then, also before this node is told of it.
+        there.put(&key, value(n), SecretTag::NONE, Ttl::MAX).await.unwrap();
+        let now = there.watch(&key, None, PATIENCE).await.unwrap();
+        assert_eq!(texts(&now).len(), n + 1);
+        assert_eq!(here.watch(&key, None, PATIENCE).await.unwrap().cursor, now.cursor);
+        let same = here.watch(&key, Some(now.cursor), Duration::ZERO).await.unwrap();
+        assert_eq!(same.cursor, now.cursor, "it does not go back");
+        let told = here.watch(&key, Some(seen), PATIENCE).await.unwrap();
+        assert_eq!(told.cursor, now.cursor);
+        seen = told.cursor;
+    }
+    testnet.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn values_are_told_as_far_as_there_is_room() {
+    let testnet = Testnet::start(3).await.unwrap();
+    let (node, keys) = (testnet.node(0), [key(0), key(1), key(2)]);
+    fill(node, 2).await;
+    let unseen = keys.map(|key| (key, None));
+    let told = async |bytes| {
+        let told = node.watch_any(&unseen, PATIENCE, bytes).await.unwrap();
+        assert_eq!(told.len(), 3);
+        told.iter().filter(|key| key.values.as_ref().is_some_and(|all| !all.is_empty())).count()
+    };
+    assert_eq!(told(1000).await, 2);
+    assert_eq!(told(100).await, 1);
+    assert_eq!(told(0).await, 0);
     testnet.close().await;
 }
 

@@ -135,6 +135,10 @@ async fn a_watch_by_one_super_node_sees_what_is_put_by_another() {
     assert_eq!(changed[0].key, key("b"));
     let now = vec![seen[0].clone(), changed[0].clone(), seen[2].clone()];
     assert_eq!(here.watch(now, Duration::from_millis(20)).await, Ok(Vec::new()));
+    let changed = here.watch_values(seen, wait).await.unwrap();
+    assert_eq!(changed.iter().map(|changed| &changed.key).collect::<Vec<_>>(), [&key("b")]);
+    let values = changed[0].values.as_ref().unwrap();
+    assert_eq!(values.iter().map(|found| found.value.as_bytes()).collect::<Vec<_>>(), [b"v"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

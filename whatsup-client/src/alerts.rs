@@ -1,13 +1,13 @@
 //! [`Alerts`]: what happens in the communities somebody follows, told as it happens.
 //!
 //! ```text
-//! watch all bells ─► those that changed: read, at once ─► Ear: what is new ─► of members? ─► alerts
-//!      ▲                                                                       └► view read anew
-//!      └──────────── cursors of what was read ◄───────┘
+//! watch all bells ─► what hangs at those that changed ─► Ear: what is new ─► of members? ─► alerts
+//!      ▲             (long ones are read, at once)  │                        └► view read anew
+//!      └───────────── cursors of what was heard ◄───┘
 //! ```
 //!
-//! One key is watched and read for each community: what a follower costs does not grow with what the
-//! community has. States between two looks are told together.
+//! One key is watched for each community, and tells what is there: what a follower costs does not grow with
+//! what the community has. States between two looks are told together.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::bell::{Chime, Ear, Kind, Ring};
 use crate::community::{CommunityError, View};
 use crate::keys::{self, CommunityId, ThingId};
 use crate::net::Net;
-use crate::overlay::{Cursor, OverlayError, WATCHED_MAX, Watched};
+use crate::overlay::{Changed, Cursor, OverlayError, WATCHED_MAX, Watched};
 use crate::stamp::Stamp;
 
 /// Most communities followed at once: one watch carries as many keys.
@@ -116,22 +116,30 @@ impl Alerts {
             .followed
             .values()
             .map(|followed| Watched { key: followed.bell.clone(), cursor: followed.cursor });
-        let changed = self.net.watch(watched.collect(), wait).await?;
-        let changed: Vec<(Key, Option<Cursor>)> =
-            changed.into_iter().map(|watched| (watched.key, watched.cursor)).collect();
-        let cursor = |followed: &Followed| {
-            changed.iter().find(|(key, _)| *key == followed.bell).map(|(_, cursor)| *cursor)
-        };
+        let changed = self.net.watch_values(watched.collect(), wait).await?;
+        let mut changed: BTreeMap<Key, Changed> =
+            changed.into_iter().map(|changed| (changed.key.clone(), changed)).collect();
         let now = Instant::now();
-        let look = self.followed.iter().filter_map(|(id, followed)| {
+        // What rang, where the watch told it, and what is to be read.
+        let (mut told, mut unread) = (Vec::new(), Vec::new());
+        for (id, followed) in &self.followed {
             let is_due = followed.again.is_some_and(|again| again <= now);
-            let cursor = cursor(followed);
-            (is_due || cursor.is_some()).then(|| (*id, cursor.unwrap_or(followed.cursor)))
-        });
-        let look: Vec<(CommunityId, Option<Cursor>)> = look.collect();
-        let bells = look.iter().map(|(id, _)| keys::bell(*id)).collect();
+            match changed.remove(&followed.bell) {
+                Some(Changed { cursor, values: Some(values), .. }) => {
+                    told.push((*id, Some(cursor), Ok(self.net.read(&followed.bell, &values))));
+                }
+                Some(Changed { cursor, .. }) => unread.push((*id, Some(cursor))),
+                None if is_due => unread.push((*id, followed.cursor)),
+                None => {}
+            }
+        }
+        if !unread.is_empty() {
+            let bells = unread.iter().map(|(id, _)| keys::bell(*id)).collect();
+            let rings = self.net.records::<Ring>(bells).await;
+            told.extend(unread.into_iter().zip(rings).map(|((id, at), rings)| (id, at, rings)));
+        }
         let mut alerts = Vec::new();
-        for ((id, cursor), rings) in look.into_iter().zip(self.net.records::<Ring>(bells).await) {
+        for (id, cursor, rings) in told {
             let Some(followed) = self.followed.get_mut(&id) else { continue };
             // A bell that could not be read keeps its cursor, and so is told of again.
             alerts.extend(followed.hear(&self.net, id, &rings?).await);

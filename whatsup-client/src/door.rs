@@ -24,7 +24,7 @@ pub use ask::{
 pub use batch::{Answers, Asks, read_asks, read_one};
 pub use bytes::Base64;
 pub use refusal::{Kind, Refusal, Refused};
-pub use watch::{Changed, Changes, Watch, WatchedKey};
+pub use watch::{Changed, Changes, Watch, WatchedKey, Watching};
 
 /// Longest body of a batch, in bytes: 16 chunks of a file, of 60 KiB each, in base64, and as much again.
 pub const BATCH_BODY_MAX: usize = 3 * 1024 * 1024;
@@ -32,5 +32,8 @@ pub const BATCH_BODY_MAX: usize = 3 * 1024 * 1024;
 pub const BATCH_REPLY_MAX: usize = 3 * 1024 * 1024;
 /// Longest body of a watch, in bytes: 256 of the longest keys, in base64.
 pub const WATCH_BODY_MAX: usize = 512 * 1024;
+/// Bytes of values, and of their ids, that the answer to one watch carries: what has just changed of a community
+/// many times over. Whose key has more reads it.
+pub const WATCH_VALUES_MAX: usize = 256 * 1024;
 /// Longest wait of one watch, in seconds; whoever wants to know more asks again.
 pub const WATCH_MAX_S: u64 = 300;

@@ -10,7 +10,8 @@ use prost::Message;
 
 use crate::author::Author;
 use crate::overlay::{
-    Answer, Ask, BATCH_MAX, Contact, Found, Get, NameState, Overlay, OverlayError, Page, Watched,
+    Answer, Ask, BATCH_MAX, Changed, Contact, Found, Get, NameState, Overlay, OverlayError, Page,
+    Watched,
 };
 use crate::record::Record;
 
@@ -71,10 +72,15 @@ impl Net {
     ) -> Vec<Result<Vec<Record<T>>, OverlayError>> {
         let asks = keys.iter().cloned().map(|key| Ask::Get(Get::all(key))).collect();
         let answers = self.run(asks).await;
-        let read = |(key, answer): (Key, _)| {
-            Ok(self.verified(&key, &page(answer)?).iter().filter_map(Record::read).collect())
-        };
+        let read = |(key, answer): (Key, _)| Ok(self.read(&key, &page(answer)?.values));
         keys.into_iter().zip(answers).map(read).collect()
+    }
+
+    /// What authors said, of values that were found under a key.
+    pub fn read<T: Message + Default>(&self, key: &Key, found: &[Found]) -> Vec<Record<T>> {
+        let place = key.place();
+        let verified = found.iter().filter_map(|found| self.verify(&place, found));
+        verified.filter_map(|signed| Record::read(&signed)).collect()
     }
 
     /// Everything authors said under one key.
@@ -243,6 +249,19 @@ impl Net {
         wait: Duration,
     ) -> Result<Vec<Watched>, OverlayError> {
         self.overlay.watch(keys, wait).await
+    }
+
+    /// The same, with the values of those that changed, where there are few, as nobody verified them:
+    /// [`Overlay::watch_values`].
+    ///
+    /// # Errors
+    /// The overlay's.
+    pub async fn watch_values(
+        &self,
+        keys: Vec<Watched>,
+        wait: Duration,
+    ) -> Result<Vec<Changed>, OverlayError> {
+        self.overlay.watch_values(keys, wait).await
     }
 
     /// The super-node that is asked first now: [`Overlay::via`].

@@ -35,7 +35,21 @@ pub trait Overlay: Send + Sync {
         &self,
         keys: Vec<Watched>,
         wait: Duration,
-    ) -> BoxFuture<'_, Result<Vec<Watched>, OverlayError>>;
+    ) -> BoxFuture<'_, Result<Vec<Watched>, OverlayError>> {
+        Box::pin(async move {
+            let changed = self.watch_values(keys, wait).await?;
+            let watched = |Changed { key, cursor, .. }| Watched { key, cursor: Some(cursor) };
+            Ok(changed.into_iter().map(watched).collect())
+        })
+    }
+
+    /// The same, and gives the values of those that differ, too, where there are few: what is small and watched
+    /// by many costs them nothing more than the watch.
+    fn watch_values(
+        &self,
+        keys: Vec<Watched>,
+        wait: Duration,
+    ) -> BoxFuture<'_, Result<Vec<Changed>, OverlayError>>;
 
     /// The super-node that is asked first now, as people name it; nothing where there is none to name.
     fn via(&self) -> Option<String> {
@@ -196,6 +210,18 @@ pub struct Watched {
     pub key: Key,
     /// What an earlier watch gave.
     pub cursor: Option<Cursor>,
+}
+
+/// A key whose state is another than was seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changed {
+    /// The key.
+    pub key: Key,
+    /// Names its state now.
+    pub cursor: Cursor,
+    /// All its values in that state, in the order of their ids; nothing where those would be too many, and are
+    /// to be read.
+    pub values: Option<Vec<Found>>,
 }
 
 /// Which state of a key's values was seen.

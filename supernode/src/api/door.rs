@@ -126,14 +126,18 @@ async fn read(state: &AppState, get: &Get, max_bytes: usize) -> Result<dht::Page
 }
 
 fn page_of(page: dht::Page) -> Page {
-    let found = |found: dht::Found| Found {
+    Page {
+        values: page.values.into_iter().map(found_of).collect(),
+        next: page.next.map(|next| Base64::copy(&next.to_bytes())),
+    }
+}
+
+/// A value, as JSON has it.
+pub fn found_of(found: dht::Found) -> Found {
+    Found {
         id: Base64::copy(&found.id.to_bytes()),
         value: Base64(found.value.into_bytes()),
         remaining_ms: found.remaining.as_millis(),
-    };
-    Page {
-        values: page.values.into_iter().map(found).collect(),
-        next: page.next.map(|next| Base64::copy(&next.to_bytes())),
     }
 }
 

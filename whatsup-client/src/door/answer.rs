@@ -146,7 +146,7 @@ impl Page {
 }
 
 impl Found {
-    fn read(self) -> Result<overlay::Found, Refusal> {
+    pub(super) fn read(self) -> Result<overlay::Found, Refusal> {
         Ok(overlay::Found {
             id: entry_id("id", &self.id)?,
             value: Value::new(self.value.0).map_err(|error| Refusal::bad(error.to_string()))?,

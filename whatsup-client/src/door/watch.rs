@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ask::{key, service_of};
 use super::batch::read_one;
-use super::{Base64, Refusal, WATCH_MAX_S};
+use super::{Base64, Found, Refusal, WATCH_MAX_S};
 use crate::overlay::{self, Cursor, WATCHED_MAX};
 
 const EXAMPLE: &str = "{\"watched\": [{\"key_text\": \"k\"}], \"timeout_s\": 30}";
@@ -23,6 +23,20 @@ pub struct Watch {
     /// How long to wait for one of them to change, in seconds, at most 300.
     #[cfg_attr(feature = "schema", schemars(range(min = 0, max = 300)))]
     pub timeout_s: f64,
+    /// Whether the values of those that changed are to be told, too, where there are few.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub values: bool,
+}
+
+/// What a watch asks for, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watching {
+    /// The keys.
+    pub watched: Vec<overlay::Watched>,
+    /// How long to wait.
+    pub wait: Duration,
+    /// Whether to tell values.
+    pub values: bool,
 }
 
 /// A key, and the state of it that was seen last.
@@ -60,6 +74,10 @@ pub struct Changed {
     pub at: usize,
     /// Names its state now, for the next watch.
     pub cursor: Base64,
+    /// All its values in that state, in the order of their ids, if they were asked for. Where they would be too
+    /// many it is missing: then get them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub values: Option<Vec<Found>>,
 }
 
 impl Watch {
@@ -67,7 +85,7 @@ impl Watch {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn read(body: &[u8]) -> Result<(Vec<overlay::Watched>, Duration), Refusal> {
+    pub fn read(body: &[u8]) -> Result<Watching, Refusal> {
         let watch: Watch = read_one(body).map_err(|wrong| {
             Refusal::bad(format!("expected a JSON object as in {EXAMPLE}: {}", wrong.message))
         })?;
@@ -83,7 +101,7 @@ impl Watch {
             )));
         };
         let keys = watch.watched.into_iter().map(WatchedKey::read);
-        Ok((keys.collect::<Result<_, _>>()?, wait))
+        Ok(Watching { watched: keys.collect::<Result<_, _>>()?, wait, values: watch.values })
     }
 }
 
@@ -108,12 +126,14 @@ impl From<&overlay::Watched> for WatchedKey {
 }
 
 impl Changed {
-    /// The cursor, as the overlay has it.
+    /// What has become of this key, as the overlay has it.
     ///
     /// # Errors
-    /// When it is none.
-    pub fn cursor(&self) -> Result<Cursor, Refusal> {
-        cursor(&self.cursor)
+    /// When its cursor is none, or its values make no sense.
+    pub fn read(self, key: Key) -> Result<overlay::Changed, Refusal> {
+        let values = self.values.map(|values| values.into_iter().map(Found::read).collect());
+        let cursor = cursor(&self.cursor)?;
+        Ok(overlay::Changed { key, cursor, values: values.transpose()? })
     }
 }
 
@@ -132,9 +152,13 @@ mod tests {
             .into_iter()
             .map(|cursor| overlay::Watched { key: Key::new("k").unwrap(), cursor })
             .collect();
-        let watched = keys.iter().map(WatchedKey::from).collect();
-        let body = serde_json::to_vec(&Watch { watched, timeout_s: 0.5 }).unwrap();
-        assert_eq!(Watch::read(&body), Ok((keys, Duration::from_millis(500))));
+        let watched: Vec<WatchedKey> = keys.iter().map(WatchedKey::from).collect();
+        for values in [false, true] {
+            let watch = Watch { watched: Vec::clone(&watched), timeout_s: 0.5, values };
+            let body = serde_json::to_vec(&watch).unwrap();
+            let (watched, wait) = (keys.clone(), Duration::from_millis(500));
+            assert_eq!(Watch::read(&body), Ok(Watching { watched, wait, values }));
+        }
     }
 
     #[test]

@@ -19,7 +19,7 @@ use futures::future::BoxFuture;
 use futures::{StreamExt, stream};
 use tokio::time::sleep;
 
-use super::{Answer, Ask, BATCH_MAX, Overlay, OverlayError, WATCHED_MAX, Watched};
+use super::{Answer, Ask, BATCH_MAX, Changed, Overlay, OverlayError, WATCHED_MAX, Watched};
 use crate::door::{self, Answers, BATCH_BODY_MAX, Changes, WATCH_MAX_S, Watch, WatchedKey};
 use crate::node_url::NodeUrl;
 use nodes::Nodes;
@@ -122,22 +122,23 @@ impl Http {
         &self,
         keys: Vec<Watched>,
         wait: Duration,
-    ) -> Result<Vec<Watched>, OverlayError> {
+        values: bool,
+    ) -> Result<Vec<Changed>, OverlayError> {
         if keys.len() > WATCHED_MAX {
             let text = format!("at most {WATCHED_MAX} keys are watched at once");
             return Err(OverlayError::Refused(text));
         }
         let wait = wait.min(Duration::from_secs(WATCH_MAX_S));
         let watched = keys.iter().map(WatchedKey::from).collect();
-        let body = Watch { watched, timeout_s: wait.as_secs_f64() };
+        let body = Watch { watched, timeout_s: wait.as_secs_f64(), values };
         let body = serde_json::to_vec(&body).map_err(|_| strange())?;
         let (_, changed) = self
             .nodes
             .ask("/api/v1/watch", body.into(), wait, |reply| {
                 let Changes { changed } = serde_json::from_slice(reply).ok()?;
                 let changed = changed.into_iter().map(|changed| {
-                    let (key, cursor) = (&keys.get(changed.at)?.key, changed.cursor().ok()?);
-                    Some(Watched { key: key.clone(), cursor: Some(cursor) })
+                    let key = keys.get(changed.at)?.key.clone();
+                    changed.read(key).ok()
                 });
                 changed.collect::<Option<Vec<_>>>().filter(|changed| changed.len() <= keys.len())
             })
@@ -156,7 +157,19 @@ impl Overlay for Http {
         keys: Vec<Watched>,
         wait: Duration,
     ) -> BoxFuture<'_, Result<Vec<Watched>, OverlayError>> {
-        Box::pin(self.watch_all(keys, wait))
+        Box::pin(async move {
+            let changed = self.watch_all(keys, wait, false).await?;
+            let watched = |Changed { key, cursor, .. }| Watched { key, cursor: Some(cursor) };
+            Ok(changed.into_iter().map(watched).collect())
+        })
+    }
+
+    fn watch_values(
+        &self,
+        keys: Vec<Watched>,
+        wait: Duration,
+    ) -> BoxFuture<'_, Result<Vec<Changed>, OverlayError>> {
+        Box::pin(self.watch_all(keys, wait, true))
     }
 
     fn via(&self) -> Option<String> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use base::limits::ENTRIES_PER_KEY_MAX;
+use base::limits::{ENTRIES_PER_KEY_MAX, LIST_ROOM};
 use base::{
     Claim, Entry, EntryId, Kind, Lifetime, Name, Place, SecretTag, Sequence, Signed, Slot, State,
     Verdict, Version,
@@ -15,7 +15,8 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    Answer, Ask, Contact, Cursor, Found, Get, NameState, Overlay, OverlayError, Page, Watched,
+    Answer, Ask, Changed, Contact, Cursor, Found, Get, NameState, Overlay, OverlayError, Page,
+    Watched,
 };
 
 /// An overlay of one replica. Cloning gives another handle on the same.
@@ -116,11 +117,11 @@ impl Overlay for Memory {
         Box::pin(std::future::ready(answers))
     }
 
-    fn watch(
+    fn watch_values(
         &self,
         keys: Vec<Watched>,
         wait: Duration,
-    ) -> BoxFuture<'_, Result<Vec<Watched>, OverlayError>> {
+    ) -> BoxFuture<'_, Result<Vec<Changed>, OverlayError>> {
         Box::pin(async move {
             let deadline = Instant::now() + wait;
             loop {
@@ -132,7 +133,9 @@ impl Overlay for Memory {
                     for Watched { key, cursor } in &keys {
                         let now = held.cursor(key.place());
                         if *cursor != Some(now) {
-                            differ.push(Watched { key: key.clone(), cursor: Some(now) });
+                            let values = held.page(&Get::all(key.clone())).values;
+                            let values = Some(values).filter(|few| few.len() <= LIST_ROOM);
+                            differ.push(Changed { key: key.clone(), cursor: now, values });
                         }
                     }
                 }

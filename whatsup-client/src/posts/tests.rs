@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 
 use super::*;
-use crate::overlay::{Answer, Memory, Overlay, Watched};
+use crate::overlay::{Answer, Changed, Memory, Overlay, Watched};
 use crate::post::Attachment;
 
 /// People with one clock, which goes on by itself.
@@ -89,12 +89,12 @@ impl Overlay for Slow {
         })
     }
 
-    fn watch(
+    fn watch_values(
         &self,
         keys: Vec<Watched>,
         wait: Duration,
-    ) -> BoxFuture<'_, Result<Vec<Watched>, OverlayError>> {
-        self.0.watch(keys, wait)
+    ) -> BoxFuture<'_, Result<Vec<Changed>, OverlayError>> {
+        self.0.watch_values(keys, wait)
     }
 }
 

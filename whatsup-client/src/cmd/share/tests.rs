@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use super::super::testing::{Person, Ran};
 use super::*;
 use crate::net::Net;
-use crate::overlay::{Answer as Answered, Ask, Memory, Overlay, Watched};
+use crate::overlay::{Answer as Answered, Ask, Changed, Memory, Overlay, Watched};
 
 /// Somebody logged in on this overlay.
 async fn person(memory: &Memory, name: &str) -> Person {
@@ -54,12 +54,12 @@ impl Overlay for Small {
         })
     }
 
-    fn watch(
+    fn watch_values(
         &self,
         keys: Vec<Watched>,
         wait: Duration,
-    ) -> BoxFuture<'_, Result<Vec<Watched>, OverlayError>> {
-        self.0.watch(keys, wait)
+    ) -> BoxFuture<'_, Result<Vec<Changed>, OverlayError>> {
+        self.0.watch_values(keys, wait)
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::super::testing::Person;
 use crate::net::Net;
-use crate::overlay::{Answer, Ask, Memory, Overlay, OverlayError, Watched};
+use crate::overlay::{Answer, Ask, Changed, Memory, Overlay, OverlayError, Watched};
 
 /// Two super-nodes of one overlay, of which the first may die, and then both.
 #[derive(Clone)]
@@ -41,14 +41,14 @@ impl Overlay for Two {
         }
     }
 
-    fn watch(
+    fn watch_values(
         &self,
         keys: Vec<Watched>,
         wait: Duration,
-    ) -> BoxFuture<'_, Result<Vec<Watched>, OverlayError>> {
+    ) -> BoxFuture<'_, Result<Vec<Changed>, OverlayError>> {
         Box::pin(async move {
             self.check()?;
-            let told = self.memory.watch(keys, wait).await;
+            let told = self.memory.watch_values(keys, wait).await;
             // Whoever died meanwhile answers nothing.
             self.check()?;
             told

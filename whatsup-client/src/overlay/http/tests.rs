@@ -280,6 +280,23 @@ async fn a_watch_names_keys_by_what_was_asked_and_believes_nothing_else() {
         let watched = http.watch(keys.to_vec(), Duration::ZERO).await;
         assert!(matches!(watched, Err(OverlayError::NoNode(_))), "{lie}: {watched:?}");
     }
+    let id = serde_json::to_string(&door::Base64::copy(&[9; base::EntryId::LEN])).unwrap();
+    let values = format!("[{{\"id\": {id}, \"value\": \"aGk=\", \"remaining_ms\": 7}}]");
+    let told = told.replace("}]}", &format!(", \"values\": {values}}}]}}"));
+    let node = Fake::new(&[&ok(&told)]).await;
+    let http = Http::new(vec![node.url()], None);
+    let changed = http.watch_values(keys.to_vec(), Duration::ZERO).await.unwrap();
+    assert!(node.asked()[0].contains("\"values\":true"), "{:?}", node.asked());
+    let [Changed { key, cursor: Cursor([7, ..]), values: Some(values) }] = &changed[..] else {
+        panic!("{changed:?}")
+    };
+    assert_eq!((key, values[0].value.as_bytes()), (&keys[1].key, &b"hi"[..]));
+    for lie in [told.replace(&id, "\"aw\""), told.replace("aGk=", "%")] {
+        let liar = Fake::new(&[&ok(&lie)]).await;
+        let http = Http::new(vec![liar.url()], None);
+        let watched = http.watch_values(keys.to_vec(), Duration::ZERO).await;
+        assert!(matches!(watched, Err(OverlayError::NoNode(_))), "{lie}: {watched:?}");
+    }
     let many = vec![keys[0].clone(); WATCHED_MAX + 1];
     assert!(matches!(http.watch(many, Duration::ZERO).await, Err(OverlayError::Refused(_))));
 }

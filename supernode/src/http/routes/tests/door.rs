@@ -233,6 +233,11 @@ async fn a_watch_tells_which_keys_changed_and_waits_for_the_next() {
     let changed = waited.1["changed"].as_array().unwrap();
     assert_eq!((changed.len(), &changed[0]["at"]), (1, &json!(1)), "{waited:?}");
     assert_ne!(&changed[0]["cursor"], cursors[1]);
+    assert_eq!(changed[0].get("values"), None, "nobody asked for them");
+    let body = json!({"watched": keys, "timeout_s": 60, "values": true});
+    let (_, told) = verb(&state, "/api/v1/watch", body).await;
+    let values = told["changed"][0]["values"].as_array().unwrap();
+    assert_eq!((values.len(), &values[0]["value"]), (1, &json!(base64(b"v"))), "{told}");
     for (body, told) in [
         (json!({"watched": [{"key_text": "k", "service": "P2PSIP"}], "timeout_s": 0}), "by locate"),
         (json!({"watched": [], "timeout_s": 301}), "from 0 to 300"),
