@@ -276,16 +276,18 @@ impl View {
     pub(crate) fn coarse_rank(&self, place: &Place, of: &Place, count: usize) -> usize {
         let target = head(place);
         // How many bits those share with the place that share the most, one more than keep it.
-        let mut most = vec![None; count + 1];
+        let mut most = [None; FEW + 1];
+        let most = &mut most[..=count.min(FEW)];
+        let last = most.len() - 1;
         for member_head in &self.heads {
             let shared = Some((member_head ^ target).leading_zeros() as usize);
-            if most[count] < shared {
+            if most[last] < shared {
                 let at = most.partition_point(|other| *other >= shared);
                 most[at..].rotate_right(1);
                 most[at] = shared;
             }
         }
-        let bits = resolution(most[count].map_or(0, |shared| shared + 1));
+        let bits = resolution(most[last].map_or(0, |shared| shared + 1));
         let distance = |head: u128| (head ^ target) >> (u128::BITS as usize - bits);
         let limit = distance(head(of));
         self.heads.iter().filter(|head| distance(**head) < limit).count()
