@@ -21,29 +21,33 @@ const SERVE_LIMIT: Duration = Duration::from_secs(60);
 
 /// Runs the halls in namespaces.
 pub(super) fn run_halls(request: &Request) -> Result<usize> {
-    required(&halls::scenario(request.seed)?)?;
-    rerun(["drill", "air-halls"], "n", &request.arguments())
+    run("air-halls", halls::scenario, request)
 }
 
 /// The halls.
 pub(super) fn inside_halls(_dir: &Path, request: &Request) -> Result<()> {
-    prepare()?;
-    let mut checks = Checks::default();
-    halls::run(request, &mut checks)?;
-    checks.finish().map(|_| ())
+    inside(halls::run, request)
 }
 
 /// Runs the kills in namespaces.
 pub(super) fn run_kills(request: &Request) -> Result<usize> {
-    required(&kills::scenario(request.seed)?)?;
-    rerun(["drill", "air-kills"], "n", &request.arguments())
+    run("air-kills", kills::scenario, request)
 }
 
 /// The kills.
 pub(super) fn inside_kills(_dir: &Path, request: &Request) -> Result<()> {
+    inside(kills::run, request)
+}
+
+fn run(name: &str, scenario: fn(u64) -> Result<Scenario>, request: &Request) -> Result<usize> {
+    required(&scenario(request.seed)?)?;
+    rerun(["drill", name], "n", &request.arguments())
+}
+
+fn inside(drill: fn(&Request, &mut Checks) -> Result<()>, request: &Request) -> Result<()> {
     prepare()?;
     let mut checks = Checks::default();
-    kills::run(request, &mut checks)?;
+    drill(request, &mut checks)?;
     checks.finish().map(|_| ())
 }
 

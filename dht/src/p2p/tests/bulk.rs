@@ -13,6 +13,13 @@ const BULK: &str = "/scope/bulk/1";
 
 const LONG: usize = 64 * 1024;
 
+/// A copy of one long value, for a replica to take.
+fn long_copy() -> Request {
+    let Reply::Listed(listed) = listing(LONG) else { unreachable!() };
+    let (place, entry) = (base::Place::of(b"place"), listed.entries[0].clone());
+    Request::Apply { place, entry, repair: false, room: None, quiet: false }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn long_and_short_replies_come_together() {
     let (one, other) = pair(Answers::values(), Answers::values()).await;
@@ -74,15 +81,7 @@ async fn long_requests_arrive_too() {
         _ => Response::Now(Reply::Alive(7)),
     });
     let (one, other) = pair(Answers::alive(), answers).await;
-    let Reply::Listed(listed) = listing(LONG) else { unreachable!() };
-    let place = base::Place::of(b"place");
-    let apply = Request::Apply {
-        place,
-        entry: listed.entries[0].clone(),
-        repair: false,
-        room: None,
-        quiet: false,
-    };
+    let apply = long_copy();
     let mut asked: Vec<_> = (0..20).map(|_| one.send(other.id, apply.clone())).collect();
     for asked in &mut asked {
         assert_eq!(answer(asked).await, Ok(listing(LONG)));
@@ -92,15 +91,7 @@ async fn long_requests_arrive_too() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queue_that_is_full_turns_away() {
     let (one, other) = pair(Answers::alive(), Answers::never()).await;
-    let Reply::Listed(listed) = listing(LONG) else { unreachable!() };
-    let place = base::Place::of(b"place");
-    let apply = Request::Apply {
-        place,
-        entry: listed.entries[0].clone(),
-        repair: false,
-        room: None,
-        quiet: false,
-    };
+    let apply = long_copy();
     // In work, on the way and queued there is room for less than this.
     let mut asked: Vec<_> = (0..1000).map(|_| one.send(other.id, apply.clone())).collect();
     let turned_away = asked.iter_mut().filter_map(|asked| asked.try_recv().ok());
